@@ -1,0 +1,82 @@
+"""What every connector promises: where documents come from, as plain values, without a database."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True)
+class Content:
+    """The original bytes of one document, as fetched."""
+
+    body: bytes
+    media_type: str = ""
+    filename: str = ""
+
+
+@dataclass(frozen=True)
+class RemoteDocument:
+    """One document as a listing names it.
+
+    `version` is an opaque token (an ETag, a modification date with size, a hash): while it stays the same, the
+    document is not fetched again; empty means "always fetch". `content` is set only where listing had to download
+    the document anyway. `groups` is None where the source knows no permissions.
+    """
+
+    remote_id: str
+    title: str = ""
+    url: str = ""
+    media_type: str = ""
+    version: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] | None = None
+    content: Content | None = None
+
+
+class EmptyConfig(BaseModel):
+    """For a connector with nothing to set."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Connector(ABC):
+    """One kind of knowledge source. Subclasses never import models; they get a Config, Secrets and their own state.
+
+    `state` is a JSON object that the connector may change while it lists; it is stored only after a complete
+    listing and handed to the next one (cursors, links found behind an ETag).
+    """
+
+    label: ClassVar[str]
+    description: ClassVar[str]
+    Config: ClassVar[type[BaseModel]] = EmptyConfig
+    Secrets: ClassVar[type[BaseModel]] = EmptyConfig
+    # True where documents are handed in (uploads, the API) and there is nothing to list.
+    is_pushed: ClassVar[bool] = False
+
+    def __init__(self, config: Any, secrets: Any = None, *, state: dict[str, Any] | None = None) -> None:
+        self.config = config
+        self.secrets = secrets
+        self.state: dict[str, Any] = state if state is not None else {}
+
+    @abstractmethod
+    def check(self) -> str:
+        """Prove that the source can be reached ("Test connection"): one sentence of good news, or a SourceError."""
+
+    @abstractmethod
+    def list(self, known: Mapping[str, str]) -> Iterator[RemoteDocument]:
+        """Yield every document once. `known` maps remote_id to the version that was last stored.
+
+        Complete or it raises ListingFailed: whoever consumes it to the end may delete what was not named.
+        """
+
+    @abstractmethod
+    def fetch(self, document: RemoteDocument) -> Content:
+        """Fetch one document; FetchFailed says why it could not be had."""
+
+    def close(self) -> None:  # noqa: B027 - most connectors hold nothing open
+        """Release connections."""

@@ -1,0 +1,123 @@
+"""Every error that a person may see, drawn as one tree; each knows its HTTP status and its stable code.
+
+MagnetError
+├── InvalidInput            422  the request, form or file does not fit
+│   └── UnreadableDocument  422  a file that no reader can turn into text
+├── NotSignedIn             401
+├── NotAllowed              403
+├── NotFound                404
+├── Conflict                409
+│   └── StillInUse          409  deleting what others refer to
+├── TooLarge                413
+├── UnsupportedMediaType    415
+├── RateLimited             429  our own limit; says when to come back
+├── NotConfigured           503  a setting is missing
+├── AddressRefused          422  an outbound address that we do not fetch
+├── SourceError             502  a knowledge source did not do its part
+│   ├── ListingFailed       502  the listing is not complete, so nothing is deleted
+│   └── FetchFailed         502  one document could not be fetched
+└── ProviderError           502  a model provider did not do its part
+    ├── ProviderRefusedKey  502
+    ├── ProviderBusy        503  the provider asks us to slow down, or our share of its limit is used up
+    ├── ProviderTimedOut    504
+    └── ProviderAnswerInvalid 502
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class MagnetError(Exception):
+    """The root. The message is a sentence for the person who must act: what happened, to what, what to do."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str = "", *, retry_after_seconds: float | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.retry_after_seconds = retry_after_seconds
+        # Further members of the Problem Details object, such as `errors` or `allowed`.
+        self.extra = extra
+
+
+class InvalidInput(MagnetError):
+    status, code, title = 422, "invalid_input", "The input does not fit"
+
+
+class UnreadableDocument(InvalidInput):
+    code, title = "unreadable_document", "The document cannot be read"
+
+
+class NotSignedIn(MagnetError):
+    status, code, title = 401, "not_signed_in", "Sign in or send an API key"
+
+
+class NotAllowed(MagnetError):
+    status, code, title = 403, "not_allowed", "You may not do this"
+
+
+class NotFound(MagnetError):
+    status, code, title = 404, "not_found", "There is no such thing"
+
+
+class Conflict(MagnetError):
+    status, code, title = 409, "conflict", "This conflicts with the present state"
+
+
+class StillInUse(Conflict):
+    code, title = "still_in_use", "This is still in use"
+
+
+class TooLarge(MagnetError):
+    status, code, title = 413, "too_large", "This is too large"
+
+
+class UnsupportedMediaType(MagnetError):
+    status, code, title = 415, "unsupported_media_type", "This kind of content is not supported"
+
+
+class RateLimited(MagnetError):
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class NotConfigured(MagnetError):
+    status, code, title = 503, "not_configured", "A setting is missing"
+
+
+class AddressRefused(InvalidInput):
+    code, title = "address_refused", "This address is not fetched"
+
+
+class SourceError(MagnetError):
+    status, code, title = 502, "source_error", "The knowledge source did not answer as expected"
+
+
+class ListingFailed(SourceError):
+    code, title = "listing_failed", "The listing of the source is not complete"
+
+
+class FetchFailed(SourceError):
+    code, title = "fetch_failed", "A document could not be fetched"
+
+
+class ProviderError(MagnetError):
+    status, code, title = 502, "provider_error", "The model provider did not answer as expected"
+
+
+class ProviderRefusedKey(ProviderError):
+    code, title = "provider_refused_key", "The model provider refused the key"
+
+
+class ProviderBusy(ProviderError):
+    status, code, title = 503, "provider_busy", "The model provider asks us to slow down"
+
+
+class ProviderTimedOut(ProviderError):
+    status, code, title = 504, "provider_timed_out", "The model provider did not answer in time"
+
+
+class ProviderAnswerInvalid(ProviderError):
+    code, title = "provider_answer_invalid", "The model provider sent something unreadable"

@@ -1,0 +1,136 @@
+"""What every model provider promises, as plain values: chat, stream, embed, rerank. No database here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A function that the model wants called; `arguments` is the JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    # Data or https URLs of images, for models that see.
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A passage of the prompt by its number, for the built-in answerer, which quotes instead of generating."""
+
+    number: int
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One request to a chat model. `model` is the provider's own name for it.
+
+    `options` holds settings in the provider's vocabulary (temperature, top_p, reasoning_effort, stop).
+    `question` and `evidence` repeat what the messages say, for providers that cannot read a prompt.
+    """
+
+    model: str
+    messages: Sequence[ChatMessage]
+    max_output_tokens: int | None = None
+    response_format: Mapping[str, Any] | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    question: str = ""
+    evidence: Sequence[Evidence] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the provider counts them. `cached_tokens` is a part of `input_tokens`, never beside it;
+    `reasoning_tokens` is a part of `output_tokens`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class ChatDelta:
+    """A part of a streamed reply. Only the last one carries `usage` and `finish_reason`."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage | None = None
+    finish_reason: str = ""
+
+
+@dataclass(frozen=True)
+class ChatReply:
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage = Usage()
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """One vector for each text, in the order asked, of unit length."""
+
+    vectors: Sequence[Sequence[float]]
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a provider needs to be reached; `api_key` is already decrypted or read from the environment."""
+
+    base_url: str = ""
+    api_key: str = ""
+    timeout_seconds: float = 60.0
+
+
+class ModelProvider(ABC):
+    """One kind of provider. All failures are ProviderErrors."""
+
+    label: ClassVar[str]
+    description: ClassVar[str]
+    # Further settings, shown as a form in the admin.
+    Config: ClassVar[type[BaseModel]]
+    needs_key: ClassVar[bool] = True
+    needs_base_url: ClassVar[bool] = False
+
+    def __init__(self, connection: Connection, config: Any) -> None:
+        self.connection = connection
+        self.config = config
+
+    @abstractmethod
+    async def check(self) -> list[str]:
+        """Prove that the provider answers ("Test connection"); returns the names of the models it offers."""
+
+    @abstractmethod
+    async def chat(self, request: ChatRequest) -> ChatReply: ...
+
+    @abstractmethod
+    def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+        """Yield deltas; closing the iterator cancels the call upstream."""
+
+    @abstractmethod
+    async def embed(
+        self, texts: Sequence[str], *, model: str, dimensions: int | None = None
+    ) -> Embeddings: ...
+
+    async def close(self) -> None:
+        """Release connections."""

@@ -1,0 +1,297 @@
+"""Every setting. This file is the only reader of the environment, and it refuses nonsense with a sentence."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if (BASE_DIR / ".env").exists():
+    env.read_env(BASE_DIR / ".env")
+
+# -- Where and how -------------------------------------------------------------------------------------------
+
+ENVIRONMENT = env.str("MAGNET_ENVIRONMENT", "local")
+if ENVIRONMENT not in {"local", "production"}:
+    raise ImproperlyConfigured(f"MAGNET_ENVIRONMENT is {ENVIRONMENT!r}. Set it to `local` or `production`.")
+IS_PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.bool("MAGNET_DEBUG", False)
+
+DATA_DIR = Path(env.str("MAGNET_DATA_DIR", str(BASE_DIR / ".data"))).absolute()
+PORT = env.int("PORT", 8000)
+# Which kind of process this is: `web` gets a connection pool; a worker must not, because fork would share it.
+ROLE = env.str("MAGNET_ROLE", "command")
+
+
+def kept_secret(variable: str, *, filename: str) -> str:
+    """A secret from the environment; outside production one is made once and kept in the data folder."""
+    value = env.str(variable, "")
+    if value:
+        return value
+    if IS_PRODUCTION:
+        raise ImproperlyConfigured(
+            f"Set the {variable} environment variable: production has no default secrets. "
+            f'Make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    path = DATA_DIR / filename
+    if not path.exists():
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x") as file:
+                path.chmod(0o600)
+                file.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass  # Another process was faster; its secret is the one.
+    return path.read_text().strip()
+
+
+SECRET_KEY = kept_secret("MAGNET_SECRET_KEY", filename="secret_key")
+# Newest first: the first key encrypts, all of them decrypt.
+ENCRYPTION_KEYS = [
+    key.strip()
+    for key in kept_secret("MAGNET_ENCRYPTION_KEYS", filename="encryption_keys").split(",")
+    if key.strip()
+]
+for _weak in (SECRET_KEY, *ENCRYPTION_KEYS):
+    if len(_weak) < 32 or len(set(_weak)) < 8:
+        raise ImproperlyConfigured(
+            "MAGNET_SECRET_KEY and every key in MAGNET_ENCRYPTION_KEYS need at least 32 random characters. "
+            'Make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+
+ALLOWED_HOSTS = env.list("MAGNET_ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["*"])
+if IS_PRODUCTION and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("Set MAGNET_ALLOWED_HOSTS to the host names of this installation, by comma.")
+PUBLIC_URL = env.str("MAGNET_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
+CSRF_TRUSTED_ORIGINS = env.list("MAGNET_TRUSTED_ORIGINS", default=[PUBLIC_URL])
+CORS_ORIGINS = env.list("MAGNET_CORS_ORIGINS", default=[])
+
+# -- What the product may reach ------------------------------------------------------------------------------
+
+# Hosts (names or networks) that outbound requests may reach although they are private or loopback.
+ALLOWED_PRIVATE_HOSTS = env.list("MAGNET_ALLOWED_PRIVATE_HOSTS", default=[])
+# Folders below which the `folder` connector may read.
+FOLDER_ROOTS = [
+    Path(root).absolute() for root in env.list("MAGNET_FOLDER_ROOTS", default=[str(BASE_DIR / "docs")])
+]
+MAX_UPLOAD_BYTES = env.int("MAGNET_MAX_UPLOAD_MB", 100) * 1024 * 1024
+MAX_JSON_BYTES = env.int("MAGNET_MAX_JSON_MB", 50) * 1024 * 1024
+REQUESTS_PER_MINUTE = env.int("MAGNET_REQUESTS_PER_MINUTE", 6000)
+
+# Only whether the variable is set matters here: a Provider stores the variable's name, never its value.
+HAS_OPENAI_KEY = bool(env.str("OPENAI_API_KEY", ""))
+
+
+def environment_secret(name: str) -> str:
+    """The value of an environment variable that a Provider names; empty where it is not set."""
+    return env.str(name, "")
+
+
+VECTOR_DB_TYPE = env.str("VECTOR_DB_TYPE", "pgvector")
+if VECTOR_DB_TYPE != "pgvector":
+    raise ImproperlyConfigured(f"VECTOR_DB_TYPE is {VECTOR_DB_TYPE!r}. This release knows `pgvector`.")
+
+# -- Django --------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "magnet.apps.MagnetConfig",
+    "magnet.apps.MagnetAdminConfig",
+    "knowledge.apps.KnowledgeConfig",
+    "tools_app.apps.ToolsConfig",
+    "agents.apps.AgentsConfig",
+    "conversations.apps.ConversationsConfig",
+    "ninja",
+    "taggit",
+    "axes",
+    "django_q",
+]
+
+MIDDLEWARE = [
+    "magnet.middleware.request_context",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "magnet.urls"
+ASGI_APPLICATION = "magnet.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "magnet.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# -- Database ------------------------------------------------------------------------------------------------
+
+
+def database() -> dict[str, Any]:
+    """DATABASE_URL, or the embedded PostgreSQL of the data folder (started by manage.py, asgi.py or the tests)."""
+    from magnet import embedded_postgres
+
+    url = env.str("DATABASE_URL", "") or embedded_postgres.url(DATA_DIR)
+    try:
+        parsed = dict(environ.Env.db_url_config(url))
+    except Exception as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read. It looks like postgresql://user:password@host:5432/magnet"
+        ) from error
+    if parsed.get("ENGINE") != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a PostgreSQL: postgresql://user:password@host:5432/magnet"
+        )
+    options = dict(parsed.get("OPTIONS", {}))
+    if ROLE == "web":
+        options["pool"] = {"min_size": 1, "max_size": env.int("MAGNET_POOL_SIZE", 10), "timeout": 10}
+    return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "TEST": {"NAME": env.str("TEST_DATABASE", None)}}
+
+
+IS_EMBEDDED = not env.str("DATABASE_URL", "")
+DATABASES = {"default": database()}
+RETRIEVAL_POOL_SIZE = env.int("MAGNET_RETRIEVAL_POOL_SIZE", 10)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# -- Files, texts, time --------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("MAGNET_STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+MEDIA_ROOT = Path(env.str("MAGNET_FILES_DIR", str(DATA_DIR / "files")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if IS_PRODUCTION
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+WHITENOISE_AUTOREFRESH = False
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_JSON_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+# -- Security ------------------------------------------------------------------------------------------------
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+if IS_PRODUCTION:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = env.int("MAGNET_HSTS_SECONDS", 31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SECURE_SSL_REDIRECT = env.bool("MAGNET_SSL_REDIRECT", True)
+    # The health checks of a container do not speak TLS.
+    SECURE_REDIRECT_EXEMPT = [r"^health/"]
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+EMAIL_CONFIG = env.email_url("MAGNET_EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("MAGNET_FROM_EMAIL", "magnet@localhost")
+
+# -- Work ----------------------------------------------------------------------------------------------------
+
+# With the library's own defaults (no time-out, retry 60) a long task runs twice and a failing one for ever.
+_cluster = {
+    "orm": "default",
+    "timeout": 120,
+    "retry": 180,
+    "max_attempts": 3,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": 1_000,
+    "poll": 0.5,
+    "label": "Background work",
+}
+Q_CLUSTER = {
+    **_cluster,
+    "name": "fast",
+    "workers": env.int("MAGNET_FAST_WORKERS", 1),
+    "ALT_CLUSTERS": {
+        "bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 600, "retry": 660}
+    },
+}
+
+# -- Logs ----------------------------------------------------------------------------------------------------
+
+LOG_FORMAT = env.str("MAGNET_LOG_FORMAT", "json" if IS_PRODUCTION else "console")
+LOG_LEVEL = env.str("MAGNET_LOG_LEVEL", "INFO")
+LOGGING_CONFIG = "magnet.logs.configure"
+LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}
+
+# -- Admin ---------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Magnet",
+    "SITE_HEADER": "Magnet",
+    "SITE_SUBHEADER": _("Company knowledge, answered"),
+    "SITE_SYMBOL": "hub",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "magnet.admin.home.dashboard",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "magnet.admin.site.navigation",
+    },
+}

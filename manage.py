@@ -1,0 +1,19 @@
+#!/usr/bin/env python
+"""Magnet's command line."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "magnet.settings")
+    from magnet.embedded_postgres import attach_for_command
+
+    attach_for_command(sys.argv)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()
