@@ -56,9 +56,7 @@ def kept_secret(variable: str, *, filename: str) -> str:
 SECRET_KEY = kept_secret("MAGNET_SECRET_KEY", filename="secret_key")
 # Newest first: the first key encrypts, all of them decrypt.
 ENCRYPTION_KEYS = [
-    key.strip()
-    for key in kept_secret("MAGNET_ENCRYPTION_KEYS", filename="encryption_keys").split(",")
-    if key.strip()
+    key.strip() for key in kept_secret("MAGNET_ENCRYPTION_KEYS", filename="encryption_keys").split(",") if key.strip()
 ]
 for _weak in (SECRET_KEY, *ENCRYPTION_KEYS):
     if len(_weak) < 32 or len(set(_weak)) < 8:
@@ -79,21 +77,14 @@ CORS_ORIGINS = env.list("MAGNET_CORS_ORIGINS", default=[])
 # Hosts (names or networks) that outbound requests may reach although they are private or loopback.
 ALLOWED_PRIVATE_HOSTS = env.list("MAGNET_ALLOWED_PRIVATE_HOSTS", default=[])
 # Folders below which the `folder` connector may read.
-FOLDER_ROOTS = [
-    Path(root).absolute() for root in env.list("MAGNET_FOLDER_ROOTS", default=[str(BASE_DIR / "docs")])
-]
+FOLDER_ROOTS = [Path(root).absolute() for root in env.list("MAGNET_FOLDER_ROOTS", default=[str(BASE_DIR / "docs")])]
 MAX_UPLOAD_BYTES = env.int("MAGNET_MAX_UPLOAD_MB", 100) * 1024 * 1024
 MAX_JSON_BYTES = env.int("MAGNET_MAX_JSON_MB", 50) * 1024 * 1024
 REQUESTS_PER_MINUTE = env.int("MAGNET_REQUESTS_PER_MINUTE", 6000)
 
-# Only whether the variable is set matters here: a Provider stores the variable's name, never its value.
-HAS_OPENAI_KEY = bool(env.str("OPENAI_API_KEY", ""))
-
-
-def environment_secret(name: str) -> str:
-    """The value of an environment variable that a Provider names; empty where it is not set."""
-    return env.str(name, "")
-
+# Providers store the name of one of these variables, never its value.
+PROVIDER_KEYS = {name: value for name, value in env.ENVIRON.items() if name.endswith("_API_KEY") and value}
+HAS_OPENAI_KEY = "OPENAI_API_KEY" in PROVIDER_KEYS
 
 VECTOR_DB_TYPE = env.str("VECTOR_DB_TYPE", "pgvector")
 if VECTOR_DB_TYPE != "pgvector":
@@ -179,9 +170,11 @@ AXES_VERBOSE = False
 
 def database() -> dict[str, Any]:
     """DATABASE_URL, or the embedded PostgreSQL of the data folder (started by manage.py, asgi.py or the tests)."""
-    from magnet import embedded_postgres
+    url = env.str("DATABASE_URL", "")
+    if not url:
+        from magnet import embedded_postgres
 
-    url = env.str("DATABASE_URL", "") or embedded_postgres.url(DATA_DIR)
+        url = embedded_postgres.url(DATA_DIR)
     try:
         parsed = dict(environ.Env.db_url_config(url))
     except Exception as error:
@@ -189,9 +182,7 @@ def database() -> dict[str, Any]:
             "DATABASE_URL cannot be read. It looks like postgresql://user:password@host:5432/magnet"
         ) from error
     if parsed.get("ENGINE") != "django.db.backends.postgresql":
-        raise ImproperlyConfigured(
-            "DATABASE_URL must name a PostgreSQL: postgresql://user:password@host:5432/magnet"
-        )
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL: postgresql://user:password@host:5432/magnet")
     options = dict(parsed.get("OPTIONS", {}))
     if ROLE == "web":
         options["pool"] = {"min_size": 1, "max_size": env.int("MAGNET_POOL_SIZE", 10), "timeout": 10}
@@ -267,9 +258,7 @@ Q_CLUSTER = {
     **_cluster,
     "name": "fast",
     "workers": env.int("MAGNET_FAST_WORKERS", 1),
-    "ALT_CLUSTERS": {
-        "bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 600, "retry": 660}
-    },
+    "ALT_CLUSTERS": {"bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 600, "retry": 660}},
 }
 
 # -- Logs ----------------------------------------------------------------------------------------------------
@@ -295,3 +284,6 @@ UNFOLD = {
         "navigation": "magnet.admin.site.navigation",
     },
 }
+
+# The login's uniqueness is a constraint on Lower(email), which Django's check does not see.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]

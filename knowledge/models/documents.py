@@ -1,0 +1,90 @@
+"""Documents: what a source says, with the text that a reader found in it."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from knowledge.models.sources import KnowledgeSource
+from magnet.ids import uuid7
+
+MAX_REMOTE_ID_CHARACTERS = 1_000
+
+
+def remote_key(remote_id: str) -> str:
+    """What is indexed instead of remote_id, whose 1,000 characters can exceed a B-tree entry (2,704 bytes)."""
+    return hashlib.sha256(remote_id.encode()).hexdigest()
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def named(self, remote_id: str) -> DocumentQuerySet:
+        return self.filter(remote_key=remote_key(remote_id))
+
+    def named_any(self, remote_ids: Iterable[str]) -> DocumentQuerySet:
+        return self.filter(remote_key__in=[remote_key(remote_id) for remote_id in remote_ids])
+
+    def without_body(self) -> DocumentQuerySet:
+        """For lists: the text of thousands of documents would fill the memory."""
+        return self.defer("text", "page_starts")
+
+
+class Document(models.Model):
+    """One document of a source. Its state stands in the ledger (`IndexedDocument`), by generation."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    source = models.ForeignKey(
+        KnowledgeSource, on_delete=models.CASCADE, related_name="documents", verbose_name=_("source")
+    )
+    remote_id = models.CharField(_("id in the source"), max_length=MAX_REMOTE_ID_CHARACTERS)
+    remote_key = models.CharField(max_length=64, editable=False)
+    title = models.CharField(_("title"), max_length=1_000, blank=True)
+    url = models.CharField(_("URL"), max_length=4_000, blank=True)
+    media_type = models.CharField(_("kind of file"), max_length=200, blank=True)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    # Who may see it; null where the source knows no permissions.
+    groups = ArrayField(models.CharField(max_length=200), null=True, blank=True, verbose_name=_("groups"))
+    # What the listing said: while it stays the same, the document is not fetched again.
+    version = models.CharField(max_length=500, blank=True)
+    # The listing that named it last; what a complete listing did not name is deleted.
+    listed_by = models.UUIDField(null=True, blank=True, editable=False)
+
+    file = models.FileField(_("original"), blank=True, max_length=300)
+    file_hash = models.CharField(max_length=64, blank=True, editable=False)
+    file_bytes = models.PositiveBigIntegerField(_("size"), default=0, editable=False)
+    text = models.TextField(_("text"), blank=True)
+    page_starts = ArrayField(models.PositiveIntegerField(), default=list, blank=True, editable=False)
+    language = models.CharField(_("language"), max_length=10, blank=True)
+    # sha256 of what is indexed (title, text, language); empty until the document was read.
+    content_hash = models.CharField(max_length=64, blank=True, editable=False)
+
+    created_at = models.DateTimeField(_("first seen"), default=timezone.now)
+    changed_at = models.DateTimeField(_("last changed"), default=timezone.now)
+
+    objects: ClassVar[Any] = DocumentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("document")
+        verbose_name_plural = _("documents")
+        ordering = ["title", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "remote_key"], name="document_is_unique_in_its_source")
+        ]
+        indexes = [
+            GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="document_by_metadata"),
+            models.Index(fields=["source", "title"], name="document_by_title"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.remote_id
+
+    def page_at(self, offset: int) -> int | None:
+        """The page (from 1) on which the character `offset` of the text stands; None without pages."""
+        return bisect_right(self.page_starts, offset) or None

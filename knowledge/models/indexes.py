@@ -1,0 +1,173 @@
+"""Generations of a source's chunks, the ledger of what each holds, the chunks, and the words in them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from pgvector.django import HalfVectorField
+
+from knowledge.models.documents import Document
+from knowledge.models.sources import KnowledgeSource
+from magnet.models import AIModel
+
+LEASE = timedelta(minutes=5)
+MAX_ATTEMPTS = 3
+
+
+class KnowledgeIndex(models.Model):
+    """One generation of a source's chunks: what was embedded with these settings. One of them serves."""
+
+    class Status(models.TextChoices):
+        BUILDING = "building", _("Building")
+        LIVE = "live", _("Live")
+        RETIRED = "retired", _("Retired")
+
+    source = models.ForeignKey(
+        KnowledgeSource, on_delete=models.CASCADE, related_name="indexes", verbose_name=_("source")
+    )
+    number = models.PositiveIntegerField(_("generation"))
+    status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.BUILDING)
+    embedding_model = models.ForeignKey(
+        AIModel, on_delete=models.PROTECT, related_name="indexes", verbose_name=_("embedding model")
+    )
+    dimensions = models.PositiveIntegerField(_("dimensions"))
+    chunker = models.CharField(_("chunker"), max_length=50)
+    chunker_config = models.JSONField(default=dict)
+    language = models.CharField(max_length=10, blank=True)
+    settings_hash = models.CharField(max_length=64)
+    # Kept by each batch that writes chunks: BM25 needs the number of chunks and their mean length.
+    chunk_count = models.PositiveBigIntegerField(_("chunks"), default=0)
+    lexeme_total = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    live_at = models.DateTimeField(_("live since"), null=True, blank=True)
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("index")
+        verbose_name_plural = _("indexes")
+        ordering = ["source", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "number"], name="index_number_is_unique_in_its_source"),
+            models.UniqueConstraint(
+                fields=["source"], condition=Q(status="live"), name="one_live_index_for_each_source"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} #{self.number}"
+
+    @property
+    def hnsw_name(self) -> str:
+        """The name of this generation's partial HNSW index, when it is large enough to have one."""
+        return f"chunk_embedding_hnsw_{self.pk}"
+
+
+class IndexedDocumentQuerySet(models.QuerySet["IndexedDocument"]):
+    def claimable(self, now: Any) -> IndexedDocumentQuerySet:
+        """Work that nobody holds: pending, due, and not leased by a worker that is still alive."""
+        return self.filter(
+            Q(lease_expires_at=None) | Q(lease_expires_at__lt=now),
+            Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
+            is_due=True,
+        )
+
+
+class IndexedDocument(models.Model):
+    """The ledger: what one generation knows of one document."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("Waiting")
+        LIVE = "live", _("Live")
+        STALE = "stale", _("Old version serves")
+        FAILED = "failed", _("Failed")
+        EXCLUDED = "excluded", _("Excluded")
+
+    index = models.ForeignKey(KnowledgeIndex, on_delete=models.CASCADE, related_name="ledger")
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="ledger", verbose_name=_("document"))
+    state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.PENDING)
+    # True while there is something to do for it, whatever serves in the meantime.
+    is_due = models.BooleanField(default=True)
+    # The content_hash of what the chunks hold.
+    content_hash = models.CharField(max_length=64, blank=True)
+    failure = models.TextField(_("reason"), blank=True)
+    failure_code = models.CharField(max_length=50, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next try"), null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    chunk_count = models.PositiveIntegerField(_("chunks"), default=0)
+    indexed_at = models.DateTimeField(_("indexed"), null=True, blank=True)
+
+    objects: ClassVar[Any] = IndexedDocumentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("ledger entry")
+        verbose_name_plural = _("ledger")
+        constraints = [
+            models.UniqueConstraint(fields=["index", "document"], name="one_ledger_entry_for_each_document_and_index"),
+            models.CheckConstraint(condition=~Q(state="pending") | Q(is_due=True), name="pending_document_is_due"),
+        ]
+        indexes = [
+            models.Index(fields=["index", "document"], condition=Q(is_due=True), name="ledger_of_what_is_due"),
+            models.Index(fields=["index", "state"], name="ledger_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document} ({self.state})"
+
+
+class Chunk(models.Model):
+    """A piece of a document as one generation cut it: the exact substring `start`–`end` of Document.text."""
+
+    index = models.ForeignKey(KnowledgeIndex, on_delete=models.CASCADE, related_name="chunks", db_index=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chunks")
+    position = models.PositiveIntegerField(_("position"))
+    heading = models.TextField(_("heading"), blank=True)
+    page = models.PositiveIntegerField(_("page"), null=True)
+    text = models.TextField(_("text"))
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    # sha256 of embedding model, header and text: the same vector is reused, never bought twice.
+    vector_key = models.BinaryField(max_length=32)
+    lexemes = SearchVectorField()
+    lexeme_count = models.PositiveIntegerField()
+    token_count = models.PositiveIntegerField()
+    embedding = HalfVectorField(null=True)
+
+    class Meta:
+        verbose_name = _("chunk")
+        verbose_name_plural = _("chunks")
+        ordering = ["document", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["index", "document", "position"], name="chunk_position_is_unique"),
+        ]
+        indexes = [
+            GinIndex(fields=["lexemes"], name="chunk_by_lexemes", fastupdate=False),
+            models.Index(fields=["index", "vector_key"], name="chunk_by_vector_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} #{self.position}"
+
+
+class Word(models.Model):
+    """In how many chunks of an index a lexeme stands."""
+
+    pk = models.CompositePrimaryKey("index_id", "lexeme")
+    index = models.ForeignKey(KnowledgeIndex, on_delete=models.CASCADE, related_name="words", db_index=False)
+    lexeme = models.TextField()
+    document_frequency = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = _("word")
+        verbose_name_plural = _("words")
+
+    def __str__(self) -> str:
+        return self.lexeme

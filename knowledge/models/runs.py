@@ -1,0 +1,90 @@
+"""Sync runs: one unfinished for each source, each ending in a receipt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from knowledge.models.sources import KnowledgeSource
+from magnet.ids import uuid7
+
+HEARTBEAT_LOST_AFTER = timedelta(seconds=60)
+
+
+class SyncRunQuerySet(models.QuerySet["SyncRun"]):
+    def unfinished(self) -> SyncRunQuerySet:
+        return self.filter(status__in=SyncRun.UNFINISHED)
+
+
+class SyncRun(models.Model):
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("Waiting for a worker")
+        LISTING = "listing", _("Listing")
+        INDEXING = "indexing", _("Indexing")
+        WAITING = "waiting_for_approval", _("Waiting for approval")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    UNFINISHED = (Status.QUEUED, Status.LISTING, Status.INDEXING, Status.WAITING)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    source = models.ForeignKey(KnowledgeSource, on_delete=models.CASCADE, related_name="runs", verbose_name=_("source"))
+    status = models.CharField(_("status"), max_length=30, choices=Status.choices, default=Status.QUEUED)
+    trigger = models.CharField(_("started by"), max_length=30, default="manual")
+    actor_label = models.CharField(_("who"), max_length=300, blank=True)
+    created_at = models.DateTimeField(_("asked for"), default=timezone.now)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    # Each worker step proves with this token that it is the one at work; a late one writes nothing.
+    lease_token = models.UUIDField(null=True, blank=True)
+    error = models.TextField(_("error"), blank=True)
+    notice = models.TextField(_("notice"), blank=True)
+
+    listed = models.PositiveIntegerField(_("listed"), default=0)
+    to_do = models.PositiveIntegerField(_("to do"), default=0)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    added = models.PositiveIntegerField(_("added"), default=0)
+    changed = models.PositiveIntegerField(_("changed"), default=0)
+    unchanged = models.PositiveIntegerField(_("unchanged"), default=0)
+    deleted = models.PositiveIntegerField(_("deleted"), default=0)
+    chunks_embedded = models.PositiveIntegerField(_("chunks embedded"), default=0)
+    chunks_reused = models.PositiveIntegerField(_("chunks reused"), default=0)
+    tokens = models.PositiveBigIntegerField(_("tokens"), default=0)
+    cost = models.DecimalField(_("cost (USD)"), max_digits=20, decimal_places=10, default=0)
+    # seen = live + stale + failed + excluded, written once at the end.
+    receipt = models.JSONField(_("receipt"), null=True, blank=True)
+
+    objects: ClassVar[Any] = SyncRunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("sync run")
+        verbose_name_plural = _("sync runs")
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source"],
+                condition=Q(status__in=["queued", "listing", "indexing", "waiting_for_approval"]),
+                name="one_unfinished_run_for_each_source",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in self.UNFINISHED
+
+    @property
+    def looks_stuck(self) -> bool:
+        """True when a worker should be at it and has not shown itself for a minute."""
+        if self.status not in (self.Status.LISTING, self.Status.INDEXING):
+            return False
+        return self.heartbeat_at is None or timezone.now() - self.heartbeat_at > HEARTBEAT_LOST_AFTER

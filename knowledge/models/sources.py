@@ -1,0 +1,145 @@
+"""Knowledge sources: where documents come from and when they are looked for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from croniter import croniter
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from pydantic import BaseModel
+from pydantic import ValidationError as ShapeError
+
+from knowledge.chunkers import CHUNKERS
+from knowledge.connectors import CONNECTORS
+from knowledge.connectors.base import Connector
+from magnet.encryption import decrypt, encrypt
+from magnet.models import AIModel
+from magnet.models.base import Named, Tagged
+
+
+def connector_kinds() -> list[tuple[str, str]]:
+    return [(kind, connector.label) for kind, connector in CONNECTORS.items()]
+
+
+def chunker_kinds() -> list[tuple[str, str]]:
+    return [(kind, chunker.label) for kind, chunker in CHUNKERS.items()]
+
+
+def check_time_zone(value: str) -> None:
+    if value not in available_timezones():
+        raise ValidationError(_("Name a time zone such as Europe/Riga."))
+
+
+class KnowledgeSourceQuerySet(models.QuerySet["KnowledgeSource"]):
+    def due(self, now: datetime) -> KnowledgeSourceQuerySet:
+        return self.filter(next_sync_at__lte=now)
+
+
+class KnowledgeSource(Named, Tagged):
+    class Schedule(models.TextChoices):
+        MANUAL = "manual", _("Only by hand")
+        HOURLY = "hourly", _("Every hour")
+        DAILY = "daily", _("Every day")
+        WEEKLY = "weekly", _("Every week")
+        CRON = "cron", _("By a cron expression")
+
+    connector = models.CharField(_("connector"), max_length=50, choices=connector_kinds)
+    config = models.JSONField(_("settings of the connector"), default=dict, blank=True)
+    encrypted_secrets = models.TextField(blank=True, editable=False)
+    # The connector's own cursor, stored after each complete listing.
+    connector_state = models.JSONField(default=dict, blank=True, editable=False)
+
+    schedule = models.CharField(_("look for changes"), max_length=20, choices=Schedule.choices, default=Schedule.MANUAL)
+    cron = models.CharField(_("cron expression"), max_length=100, blank=True, help_text=_("For example 0 6 * * 1-5."))
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[check_time_zone])
+    next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True, editable=False, db_index=True)
+
+    chunker = models.CharField(_("chunker"), max_length=50, choices=chunker_kinds, default="paragraphs")
+    chunker_config = models.JSONField(_("settings of the chunker"), default=dict, blank=True)
+    embedding_model = models.ForeignKey(
+        AIModel,
+        on_delete=models.PROTECT,
+        limit_choices_to=Q(purpose="embedding"),
+        related_name="knowledge_sources",
+        verbose_name=_("embedding model"),
+        help_text=_("Fixed once documents are indexed."),
+    )
+    language = models.CharField(
+        _("language"),
+        max_length=10,
+        blank=True,
+        help_text=_("Empty: found out for each document. For example en."),
+    )
+    deletion_guard_percent = models.PositiveSmallIntegerField(
+        _("stop and ask when a sync would delete more than (%)"),
+        default=20,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+    )
+    live_index = models.ForeignKey(
+        "KnowledgeIndex", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    objects: ClassVar[Any] = KnowledgeSourceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("knowledge source")
+        verbose_name_plural = _("knowledge sources")
+        ordering = ["name"]
+
+    def clean(self) -> None:
+        _prove(self.connector_class.Config, self.config, field="config")
+        _prove(CHUNKERS[self.chunker].Config, self.chunker_config, field="chunker_config")
+        if self.schedule == self.Schedule.CRON and not croniter.is_valid(self.cron):
+            raise ValidationError({"cron": _("This is not a cron expression. An example: 0 6 * * 1-5.")})
+        if self.schedule != self.Schedule.MANUAL and self.is_pushed:
+            raise ValidationError({"schedule": _("Uploaded documents are handed in, so nothing is looked for.")})
+
+    @property
+    def connector_class(self) -> type[Connector]:
+        return CONNECTORS[self.connector]
+
+    @property
+    def is_pushed(self) -> bool:
+        return self.connector_class.is_pushed
+
+    def set_secrets(self, secrets: dict[str, Any]) -> None:
+        self.encrypted_secrets = encrypt(secrets)
+
+    def open_connector(self) -> Connector:
+        """The connector with its settings, decrypted secrets and a copy of its state."""
+        kind = self.connector_class
+        return kind(
+            kind.Config.model_validate(self.config),
+            kind.Secrets.model_validate(decrypt(self.encrypted_secrets) or {}),
+            state=dict(self.connector_state),
+        )
+
+    def plan_next_sync(self, *, after: datetime | None = None) -> None:
+        """Set next_sync_at from the schedule (not saved); None when syncs are started by hand."""
+        after = after or timezone.now()
+        steps = {
+            self.Schedule.HOURLY: timedelta(hours=1),
+            self.Schedule.DAILY: timedelta(days=1),
+            self.Schedule.WEEKLY: timedelta(weeks=1),
+        }
+        if self.schedule == self.Schedule.CRON:
+            local = after.astimezone(ZoneInfo(self.time_zone))
+            self.next_sync_at = croniter(self.cron, local).get_next(datetime)
+        else:
+            step = steps.get(self.Schedule(self.schedule))
+            self.next_sync_at = after + step if step else None
+
+
+def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:
+    try:
+        shape.model_validate(value)
+    except ShapeError as error:
+        messages = [f"{'.'.join(map(str, e['loc'])) or field}: {e['msg']}" for e in error.errors()]
+        raise ValidationError({field: messages}) from error

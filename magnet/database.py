@@ -1,0 +1,130 @@
+"""The one bridge between async code and PostgreSQL: units of work, the raw pool, and the configuration cache.
+
+No connection is held while we wait for somebody else: a unit of work borrows one for its own length and gives it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import psycopg
+import structlog
+from django.conf import settings
+from django.db import connection, connections
+from psycopg_pool import AsyncConnectionPool
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# One thread for each connection of Django's pool: more would only wait for one.
+_threads = ThreadPoolExecutor(max_workers=10, thread_name_prefix="database")
+
+CHANNEL = "magnet_configuration"
+# A notice can be lost (a broken listener); then a revoked key still stops within this time.
+CACHE_SECONDS = 5.0
+
+
+async def in_database(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run plain ORM code as one unit of work in a thread, with its own connection, given back at its end."""
+    context = contextvars.copy_context()
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_threads, lambda: context.run(_unit_of_work, work, args, kwargs))
+
+
+def _unit_of_work(work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    try:
+        return work(*args, **kwargs)
+    finally:
+        connections.close_all()
+
+
+# -- The raw pool: for the hottest read (half the CPU of the ORM) ----------------------------------------------
+
+_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncConnectionPool[Any]] = WeakKeyDictionary()
+
+
+async def raw_pool() -> AsyncConnectionPool[Any]:
+    """The async pool of this event loop: autocommit, HNSW settings as connection options."""
+    loop = asyncio.get_running_loop()
+    pool = _pools.get(loop)
+    if pool is None:
+        pool = AsyncConnectionPool(
+            conninfo=_conninfo(),
+            kwargs={
+                "autocommit": True,
+                "options": "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order",
+            },
+            min_size=1,
+            max_size=settings.RETRIEVAL_POOL_SIZE,
+            timeout=10,
+            open=False,
+        )
+        _pools[loop] = pool
+        await pool.open()
+    return pool
+
+
+async def close_raw_pool() -> None:
+    """Give the connections of this event loop back (an open pool blocks TRUNCATE and DROP DATABASE)."""
+    pool = _pools.pop(asyncio.get_running_loop(), None)
+    if pool is not None:
+        await pool.close()
+
+
+def _conninfo() -> str:
+    """What Django connects with, tests' database name included."""
+    names = ("host", "port", "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey")
+    parameters = connections["default"].get_connection_params()
+    known = {name: parameters[name] for name in names if parameters.get(name)}
+    return psycopg.conninfo.make_conninfo(dbname=connections["default"].settings_dict["NAME"], **known)
+
+
+# -- Configuration, cached in the process ------------------------------------------------------------------------
+
+_cache: dict[Hashable, tuple[float, Any]] = {}
+
+
+async def cached(key: Hashable, load: Callable[[], T]) -> T:
+    """What `load` finds in the database, at most CACHE_SECONDS old and dropped when configuration changes.
+
+    Only for configuration (tools, models, providers, keys). Errors are not cached.
+    """
+    now = time.monotonic()
+    entry = _cache.get(key)
+    if entry is not None and entry[0] > now:
+        return cast(T, entry[1])
+    value = await in_database(load)
+    _cache[key] = (now + CACHE_SECONDS, value)
+    return value
+
+
+def forget_configuration() -> None:
+    _cache.clear()
+
+
+async def listen_for_changes() -> None:
+    """Clear the cache at each notice, and after each reconnect, because notices were missed; runs until cancelled."""
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(_conninfo(), autocommit=True) as listener:
+                await listener.execute(f"listen {CHANNEL}")
+                forget_configuration()
+                async for _notice in listener.notifies():
+                    forget_configuration()
+        except psycopg.OperationalError as error:
+            log.warning("configuration_listener_lost", error=str(error))
+            await asyncio.sleep(1)
+
+
+def database_is_ready() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")
+        return bool(cursor.fetchone())

@@ -1,0 +1,27 @@
+"""The tables of the ground floor."""
+
+from magnet.models.access import ApiKey, AuditEntry
+from magnet.models.prompts import PromptTemplate, PromptTemplateVersion
+from magnet.models.providers import AIModel, Provider
+from magnet.models.requests import IdempotentRequest
+from magnet.models.traces import Span, SpanPayload, Trace
+from magnet.models.users import User
+from magnet.models.versions import Publication
+from magnet.models.work import LimitLease, WorkerHeartbeat
+
+__all__ = [
+    "AIModel",
+    "ApiKey",
+    "AuditEntry",
+    "IdempotentRequest",
+    "LimitLease",
+    "PromptTemplate",
+    "PromptTemplateVersion",
+    "Provider",
+    "Publication",
+    "Span",
+    "SpanPayload",
+    "Trace",
+    "User",
+    "WorkerHeartbeat",
+]
