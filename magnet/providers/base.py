@@ -5,9 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    # NumPy is loaded by the edges that compute; a process that only serves configuration does without.
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -87,19 +92,23 @@ class ChatReply:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """One vector for each text, in the order asked, of unit length."""
+    """One vector for each text, in the order asked, of unit length: the rows of a float32 matrix."""
 
-    vectors: Sequence[Sequence[float]]
+    vectors: NDArray[np.float32]
     usage: Usage = Usage()
 
 
 @dataclass(frozen=True)
 class Connection:
-    """What a provider needs to be reached; `api_key` is already decrypted or read from the environment."""
+    """What a provider needs to be reached; `api_key` is already decrypted or read from the environment.
+
+    `name` is what staff call the provider: errors speak of it.
+    """
 
     base_url: str = ""
     api_key: str = ""
     timeout_seconds: float = 60.0
+    name: str = ""
 
 
 class ModelProvider(ABC):
@@ -111,10 +120,22 @@ class ModelProvider(ABC):
     Config: ClassVar[type[BaseModel]]
     needs_key: ClassVar[bool] = True
     needs_base_url: ClassVar[bool] = False
+    # Whether our own limits, retries and prices make no sense, because the model runs inside this process.
+    is_built_in: ClassVar[bool] = False
 
     def __init__(self, connection: Connection, config: Any) -> None:
         self.connection = connection
         self.config = config
+
+    @property
+    def texts_per_request(self) -> int:
+        """How many texts one embedding request may hold."""
+        return 256
+
+    @property
+    def tokens_per_request(self) -> int:
+        """How many tokens the texts of one embedding request may have together."""
+        return 100_000
 
     @abstractmethod
     async def check(self) -> list[str]:
@@ -128,9 +149,7 @@ class ModelProvider(ABC):
         """Yield deltas; closing the iterator cancels the call upstream."""
 
     @abstractmethod
-    async def embed(
-        self, texts: Sequence[str], *, model: str, dimensions: int | None = None
-    ) -> Embeddings: ...
+    async def embed(self, texts: Sequence[str], *, model: str, dimensions: int | None = None) -> Embeddings: ...
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 (most kinds that hold nothing need not say so)
         """Release connections."""

@@ -1,0 +1,157 @@
+"""Answers without a language model: the sentences of the passages that fit the question best, word for word.
+
+The weights were chosen on one half of SQuAD's questions and proved on the other; see tests/benchmarks/quoting.py.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from magnet.providers.base import Evidence
+from magnet.providers.sentences import Quotable, quotables
+
+NO_EVIDENCE = (
+    "No language model is configured, so I can only quote documents, and none was given. "
+    "Set OPENAI_API_KEY, or add a provider in the admin under Providers, to get written answers."
+)
+WORD = re.compile(r"\w+")
+WANTS_NUMBER = re.compile(
+    r"\b(how (many|much|long|old|far|big|large|often)|when|what (year|percentage|date|number|day)|which year|"
+    r"wie (viele?|lange|oft|groß)|wann|combien|quand|cuánt\w+|cuándo)\b|几|多少|何时|什么时候",
+    re.IGNORECASE,
+)
+# What refers to the sentence before it.
+REFERS_BACK = re.compile(
+    r"(it|its|they|their|this|these|that|those|he|she|his|her|such|however|also|er|sie|es|dies\w*|il|elle)\b",
+    re.IGNORECASE,
+)
+MEANING_WEIGHT, ABOUT_WEIGHT, RANK_WEIGHT, NUMBER_WEIGHT = 0.6, 0.35, 0.04, 0.1
+# A further sentence is quoted when it scores at least this share of the best one.
+SHARE_OF_BEST = 0.8
+STEM_LENGTH = 6
+
+
+@dataclass(frozen=True)
+class Candidate:
+    quotable: Quotable
+    number: int
+    position: int
+
+
+def answer(question: str, *, evidence: Sequence[Evidence], max_sentences: int = 3) -> str:
+    """One to `max_sentences` sentences with their `[n]`, in the order in which they stand in the documents."""
+    candidates = [
+        Candidate(quotable, passage.number, position)
+        for passage in evidence
+        for position, quotable in enumerate(quotables(passage.text))
+    ]
+    if not candidates:
+        return quoted_start(evidence) or NO_EVIDENCE
+    scores = scored(question, candidates)
+    chosen = choose(candidates, scores, limit=max_sentences)
+    return written(chosen)
+
+
+def quoted_start(evidence: Sequence[Evidence]) -> str:
+    """Passages of nothing but code or headings: the beginning of the first one."""
+    for passage in evidence:
+        if text := " ".join(passage.text.split())[:300]:
+            return f"{text} [{passage.number}]"
+    return ""
+
+
+def scored(question: str, candidates: Sequence[Candidate]) -> list[float]:
+    """How well each fits: rare words in common, likeness of meaning, its heading, its passage's rank, a number."""
+    pieces = [candidate.quotable for candidate in candidates]
+    asked = stems(question)
+    words = [stems(piece.text) for piece in pieces]
+    abouts = [stems(piece.about) for piece in pieces]
+    rarity = rarities(asked, [own | above for own, above in zip(words, abouts, strict=True)])
+    meaning = likeness(question, pieces)
+    first = {number: rank for rank, number in enumerate(dict.fromkeys(c.number for c in candidates))}
+    wants_number = WANTS_NUMBER.search(question) is not None
+    return [
+        shared(asked, words[i], rarity)
+        + ABOUT_WEIGHT * shared(asked, abouts[i] - words[i], rarity)
+        + MEANING_WEIGHT * meaning[i]
+        - RANK_WEIGHT * first[candidate.number]
+        + NUMBER_WEIGHT * (wants_number and any(map(str.isdigit, candidate.quotable.text)))
+        for i, candidate in enumerate(candidates)
+    ]
+
+
+def stems(text: str) -> frozenset[str]:
+    """Words without case, accents and endings; character pairs where a script writes no spaces."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    found: set[str] = set()
+    for word in WORD.findall(plain):
+        if word.isascii() or not any("\u2e80" <= character <= "\uffef" for character in word):
+            found.add(word[:STEM_LENGTH])
+        else:
+            found.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
+    return frozenset(found)
+
+
+def rarities(asked: frozenset[str], texts: Sequence[frozenset[str]]) -> dict[str, float]:
+    """Inverse document frequency among the candidates: what stands everywhere tells nothing apart."""
+    counts = Counter(word for text in texts for word in asked & text)
+    return {word: math.log(1 + len(texts) / (1 + counts[word])) for word in asked}
+
+
+def shared(asked: frozenset[str], words: frozenset[str], rarity: dict[str, float]) -> float:
+    total = sum(rarity.values()) or 1.0
+    return sum(rarity[word] for word in asked & words) / total
+
+
+def likeness(question: str, pieces: Sequence[Quotable]) -> list[float]:
+    from magnet.providers import local_embeddings
+
+    vectors, _ = local_embeddings.embed([question, *(piece.text for piece in pieces)])
+    return [float(value) for value in vectors[1:] @ vectors[0]]
+
+
+def choose(candidates: Sequence[Candidate], scores: Sequence[float], *, limit: int) -> list[Candidate]:
+    """The best, then those nearly as good; a sentence that refers back brings the one before it."""
+    order = sorted(range(len(candidates)), key=lambda index: -scores[index])
+    best = scores[order[0]]
+    chosen: dict[int, None] = {}
+    texts: set[str] = set()
+    for index in order:
+        wanted = [index - 1, index] if needs_previous(candidates, index) else [index]
+        fresh = [i for i in wanted if i not in chosen]
+        if scores[index] < SHARE_OF_BEST * best or (chosen and len(chosen) + len(fresh) > limit):
+            break
+        if candidates[index].quotable.text in texts:
+            continue
+        chosen.update(dict.fromkeys(fresh[-limit:]))
+        texts.update(candidates[i].quotable.text for i in fresh)
+    return [candidates[index] for index in sorted(chosen)]
+
+
+def needs_previous(candidates: Sequence[Candidate], index: int) -> bool:
+    if index == 0 or not REFERS_BACK.match(candidates[index].quotable.text):
+        return False
+    before, after = candidates[index - 1], candidates[index]
+    return before.number == after.number and before.quotable.about == after.quotable.about
+
+
+def written(chosen: Sequence[Candidate]) -> str:
+    """Neighbours of one passage flow together under one number; lists stand on lines of their own."""
+    parts: list[str] = []
+    for number, group in groupby(chosen, key=lambda candidate: candidate.number):
+        pieces = list(group)
+        text = pieces[0].quotable.text
+        for before, piece in pairwise(pieces):
+            is_apart = piece.quotable.is_block or before.quotable.is_block
+            gap = "\n\n" if is_apart else " " if piece.position == before.position + 1 else " … "
+            text += gap + piece.quotable.text
+        end = "\n\n" if any(piece.quotable.is_block for piece in pieces) else " "
+        parts.append(f"{text} [{number}]{end}")
+    return "".join(parts).strip()
