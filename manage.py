@@ -7,9 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "magnet.settings")
-    from magnet.embedded_postgres import attach_for_command
+    from magnet.start_up import prepare
 
-    attach_for_command(sys.argv)
+    prepare(sys.argv)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

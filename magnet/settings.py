@@ -27,6 +27,7 @@ DEBUG = env.bool("MAGNET_DEBUG", False)
 
 DATA_DIR = Path(env.str("MAGNET_DATA_DIR", str(BASE_DIR / ".data"))).absolute()
 PORT = env.int("PORT", 8000)
+HOST = env.str("HOST", "127.0.0.1")
 # Which kind of process this is: `web` gets a connection pool; a worker must not, because fork would share it.
 ROLE = env.str("MAGNET_ROLE", "command")
 
@@ -260,6 +261,8 @@ Q_CLUSTER = {
     "workers": env.int("MAGNET_FAST_WORKERS", 1),
     "ALT_CLUSTERS": {"bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 600, "retry": 660}},
 }
+# What the clock calls each minute.
+TICK_JOB = "knowledge.jobs.tick"
 
 # -- Logs ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,81 @@
+"""`manage.py web`: answers HTTP with uvicorn."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from magnet import lifeline
+from magnet.supervisor import Program, Supervisor
+
+# Answers that are being written are finished; a stream that takes longer is cut, and says so.
+DRAIN_SECONDS = 8
+
+
+class Command(BaseCommand):
+    help = "Answer HTTP: the admin, the API and the health checks."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default=settings.HOST)
+        parser.add_argument("--port", type=int, default=settings.PORT)
+        parser.add_argument("--workers", type=int, default=1, help="how many processes share the port")
+        parser.add_argument("--fd", type=int, help="answer on this inherited socket")
+        parser.add_argument("--parent", type=int, help="end when this process is gone")
+
+    def handle(
+        self, *args: Any, host: str, port: int, workers: int, fd: int | None, parent: int | None, **options: Any
+    ) -> None:
+        if parent:
+            lifeline.end_with(parent)
+        listener = listen(host, port=port) if fd is None else socket.socket(fileno=fd)
+        if workers == 1:
+            serve(listener)
+        else:
+            sys.exit(Supervisor([program(listener, name=f"web {number + 1}") for number in range(workers)]).run())
+
+
+def listen(host: str, *, port: int) -> socket.socket:
+    """The socket on which the web answers; raises CommandError where the port is taken."""
+    try:
+        return socket.create_server((host, port), family=family_of(host), backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise CommandError(
+            f"Magnet cannot answer on {host}:{port} ({error}). "
+            "Stop what runs there, or choose another port: PORT=8001 make run"
+        ) from error
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def program(listener: socket.socket, *, name: str = "web") -> Program:
+    """The web as a program that ends with this process and answers on a socket of ours.
+
+    The socket stays open while the program is started again, so callers wait instead of being refused.
+    """
+    manage, inherited = str(settings.BASE_DIR / "manage.py"), listener.fileno()
+    command = [sys.executable, manage, "web", "--fd", str(inherited), "--parent", str(os.getpid())]
+    return Program(name, command, descriptors=[inherited], stop_seconds=DRAIN_SECONDS + 4)
+
+
+def serve(listener: socket.socket) -> None:
+    import uvicorn
+
+    # Logging is ours (settings.LOGGING), and so is the access log.
+    config = uvicorn.Config(
+        "magnet.asgi:application",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        proxy_headers=True,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,120 @@
+"""Background work: how a job is queued, and whether somebody is there to do it. The only door to django-q2."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from magnet.models.work import WorkerHeartbeat
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+Cluster = Literal["fast", "bulk"]
+CLUSTERS: tuple[Cluster, ...] = ("fast", "bulk")
+BEAT_SECONDS = 5
+# Three beats may be missed, by a busy machine, before a worker counts as gone.
+SILENT_SECONDS = 20
+FORGET_HEARTBEATS_AFTER = timedelta(days=1)
+TICK = "tick"
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """One cluster: whether it lives, how many tasks wait, and for how long the oldest of them has waited."""
+
+    name: str
+    is_alive: bool
+    beat_at: datetime | None
+    waiting: int
+    lag_seconds: float
+
+
+@dataclass(frozen=True)
+class QueueState:
+    clusters: tuple[ClusterState, ...]
+
+    @property
+    def is_alive(self) -> bool:
+        return all(cluster.is_alive for cluster in self.clusters)
+
+
+def enqueue(job: str, *ids: int | str | UUID, cluster: Cluster = "fast", group: str = "") -> None:
+    """Queue `job`, a dotted path such as "knowledge.jobs.sync_source", once the transaction is committed.
+
+    Delivery is at least once: a job finds out from its own rows what is still to do.
+    """
+    transaction.on_commit(lambda: _queue(job, *ids, cluster=cluster, group=group))
+
+
+def _queue(job: str, *ids: int | str | UUID, cluster: Cluster, group: str) -> None:
+    from django_q.tasks import async_task
+
+    # Successes leave their traces in our own rows; storing them here too would make the queue three times slower.
+    async_task(job, *ids, cluster=cluster, group=group or None, save=False)
+
+
+def schedule_tick() -> None:
+    """Make sure that exactly one schedule runs settings.TICK_JOB each minute."""
+    from django_q.models import Schedule
+
+    with transaction.atomic():
+        # The table has no unique name, and several workers start at the same moment.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('magnet.queue.tick'))")
+        fields = {
+            "func": settings.TICK_JOB,
+            "schedule_type": Schedule.MINUTES,
+            "minutes": 1,
+            "repeats": -1,
+            "cluster": "fast",
+        }
+        if Schedule.objects.filter(name=TICK).update(**fields) == 0:
+            Schedule.objects.create(name=TICK, next_run=timezone.now(), **fields)
+
+
+def beat(cluster: str, *, started_at: datetime) -> None:
+    """Write that this process's cluster is alive."""
+    WorkerHeartbeat.objects.update_or_create(
+        cluster=cluster,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        defaults={"started_at": started_at, "beat_at": timezone.now()},
+    )
+
+
+def end_beat(cluster: str) -> None:
+    """Take back the sign of life of a cluster that stops, and forget those of clusters long gone."""
+    WorkerHeartbeat.objects.filter(cluster=cluster, host=socket.gethostname(), pid=os.getpid()).delete()
+    WorkerHeartbeat.objects.filter(beat_at__lt=timezone.now() - FORGET_HEARTBEATS_AFTER).delete()
+
+
+def state() -> QueueState:
+    """What the health page says about background work."""
+    return QueueState(tuple(_cluster_state(name) for name in CLUSTERS))
+
+
+def _cluster_state(name: Cluster) -> ClusterState:
+    from django_q.models import OrmQ
+
+    now = timezone.now()
+    beat_at = (
+        WorkerHeartbeat.objects.filter(cluster=name).order_by("-beat_at").values_list("beat_at", flat=True).first()
+    )
+    # `lock` is the moment of queueing, and lies in the future while a worker has the task.
+    waiting = OrmQ.objects.filter(key=name, lock__lt=now).order_by("lock")
+    oldest = waiting.values_list("lock", flat=True).first()
+    return ClusterState(
+        name=name,
+        is_alive=beat_at is not None and (now - beat_at).total_seconds() < SILENT_SECONDS,
+        beat_at=beat_at,
+        waiting=waiting.count(),
+        lag_seconds=(now - oldest).total_seconds() if oldest else 0.0,
+    )
