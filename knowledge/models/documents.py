@@ -33,7 +33,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def without_body(self) -> DocumentQuerySet:
         """For lists: the text of thousands of documents would fill the memory."""
-        return self.defer("text", "page_starts")
+        return self.defer("text", "incoming_text", "page_starts")
 
 
 class Document(models.Model):
@@ -53,6 +53,10 @@ class Document(models.Model):
     groups = ArrayField(models.CharField(max_length=200), null=True, blank=True, verbose_name=_("groups"))
     # What the listing said: while it stays the same, the document is not fetched again.
     version = models.CharField(max_length=500, blank=True)
+    # The version whose content was fetched last; while it differs from `version`, the content is fetched.
+    fetched_version = models.CharField(max_length=500, blank=True, editable=False)
+    # Text handed in and not indexed yet: `text` changes together with its chunks, in one transaction.
+    incoming_text = models.TextField(null=True, editable=False)
     # The listing that named it last; what a complete listing did not name is deleted.
     listed_by = models.UUIDField(null=True, blank=True, editable=False)
 

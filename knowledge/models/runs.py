@@ -54,6 +54,9 @@ class SyncRun(models.Model):
     changed = models.PositiveIntegerField(_("changed"), default=0)
     unchanged = models.PositiveIntegerField(_("unchanged"), default=0)
     deleted = models.PositiveIntegerField(_("deleted"), default=0)
+    # Deletions beyond the source's guard, and how many somebody has agreed to.
+    deletions_waiting = models.PositiveIntegerField(_("deletions that wait for approval"), default=0)
+    approved_deletions = models.PositiveIntegerField(_("approved deletions"), default=0)
     chunks_embedded = models.PositiveIntegerField(_("chunks embedded"), default=0)
     chunks_reused = models.PositiveIntegerField(_("chunks reused"), default=0)
     tokens = models.PositiveBigIntegerField(_("tokens"), default=0)
