@@ -1,0 +1,73 @@
+"""The checked transport for async clients (the model providers): dials only addresses that were checked."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore2
+import httpx2
+
+from magnet.addresses import permitted
+from magnet.errors import AddressRefused
+from magnet.transport import ADDRESSES_TO_TRY, trusted_authorities
+
+
+class CheckedAsyncTransport(httpx2.AsyncHTTPTransport):
+    """httpx2's own transport over a checked network. AddressRefused reaches the caller as it is, through `openai` too."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, max_connections: int = 100) -> None:
+        context = tls or trusted_authorities()
+        super().__init__(verify=context, trust_env=False)
+        # httpx2 takes no network backend. If it ever renames its pool, this fails loudly instead of calling unchecked.
+        assert isinstance(self._pool, httpcore2.AsyncConnectionPool)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=context,
+            network_backend=CheckedAsyncNetwork(),
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections,
+            keepalive_expiry=30.0,
+        )
+
+
+class CheckedAsyncNetwork(httpcore2.AsyncNetworkBackend):
+    """Resolves, checks and dials in one step."""
+
+    def __init__(self) -> None:
+        self._network = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        failure: Exception | None = None
+        for address in (await resolved(host, port, timeout=timeout))[:ADDRESSES_TO_TRY]:
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+        raise failure or httpcore2.ConnectError(f"{host} has no address.")
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore2.AsyncNetworkStream:
+        raise AddressRefused("Sockets of the own machine are not called.")
+
+
+async def resolved(host: str, port: int, *, timeout: float | None) -> list[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout):
+            answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except TimeoutError as error:
+        raise httpcore2.ConnectTimeout(f"The name {host} was not resolved in time.") from error
+    except OSError as error:
+        raise httpcore2.ConnectError(str(error)) from error
+    return permitted((str(answer[4][0]) for answer in answers), host=host, port=port)
