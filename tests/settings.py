@@ -3,14 +3,14 @@
 import os
 import tempfile
 
-from tests import database
+from tests.database import attach, name_for_this_run
 
 # Set here, a value of the developer's .env file no longer counts.
 os.environ.update({name: "" for name in os.environ if name.endswith("_API_KEY")} | {"OPENAI_API_KEY": ""})
 os.environ.update({"MAGNET_ENVIRONMENT": "local", "MAGNET_LOG_FORMAT": "console", "MAGNET_DEBUG": "false"})
 os.environ["MAGNET_DATA_DIR"] = tempfile.mkdtemp(prefix="magnet-tests-")
-os.environ["DATABASE_URL"] = os.environ.get("DATABASE_URL") or database.attach()
-os.environ.setdefault("TEST_DATABASE", database.name_for_this_run())
+os.environ["DATABASE_URL"] = os.environ.get("DATABASE_URL") or attach()
+os.environ.setdefault("TEST_DATABASE", name_for_this_run())
 
 from magnet.settings import *  # noqa: F403
 

@@ -11,9 +11,13 @@ from magnet import queue
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_of_a_transaction_that_failed_is_never_queued():
-    with pytest.raises(RuntimeError), transaction.atomic():
+    @transaction.atomic
+    def save_document() -> None:
         queue.enqueue("knowledge.jobs.sync_source", 1)
         raise RuntimeError("The document could not be saved.")
+
+    with pytest.raises(RuntimeError):
+        save_document()
 
     assert OrmQ.objects.count() == 0
 
