@@ -8,6 +8,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -69,6 +70,8 @@ for _weak in (SECRET_KEY, *ENCRYPTION_KEYS):
 ALLOWED_HOSTS = env.list("MAGNET_ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["*"])
 if IS_PRODUCTION and not ALLOWED_HOSTS:
     raise ImproperlyConfigured("Set MAGNET_ALLOWED_HOSTS to the host names of this installation, by comma.")
+# The first administrator, made by `manage.py start`.
+ADMIN_EMAIL = env.str("MAGNET_ADMIN_EMAIL", "admin@example.com")
 PUBLIC_URL = env.str("MAGNET_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
 CSRF_TRUSTED_ORIGINS = env.list("MAGNET_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 CORS_ORIGINS = env.list("MAGNET_CORS_ORIGINS", default=[])
@@ -94,7 +97,10 @@ if VECTOR_DB_TYPE != "pgvector":
 # -- Django --------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
+    # Before the libraries whose templates it replaces.
+    "magnet.apps.MagnetConfig",
+    # Not its default: that one would put a site of its own in the place of ours.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "django.contrib.auth",
@@ -103,7 +109,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
-    "magnet.apps.MagnetConfig",
     "magnet.apps.MagnetAdminConfig",
     "knowledge.apps.KnowledgeConfig",
     "tools_app.apps.ToolsConfig",
@@ -259,7 +264,9 @@ Q_CLUSTER = {
     **_cluster,
     "name": "fast",
     "workers": env.int("MAGNET_FAST_WORKERS", 1),
-    "ALT_CLUSTERS": {"bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 600, "retry": 660}},
+    "ALT_CLUSTERS": {  # A listing is one task, however slowly a website answers; a dead worker is noticed by its heartbeat, not by this.
+        "bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 3_600, "retry": 3_660}
+    },
 }
 # What the clock calls each minute.
 TICK_JOB = "knowledge.jobs.tick"
@@ -278,13 +285,33 @@ UNFOLD = {
     "SITE_HEADER": "Magnet",
     "SITE_SUBHEADER": _("Company knowledge, answered"),
     "SITE_SYMBOL": "hub",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("magnet/magnet.svg")},
+    ],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "magnet.admin.home.dashboard",
+    "STYLES": [lambda request: static("magnet/admin.css")],
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,
         "navigation": "magnet.admin.site.navigation",
+    },
+    "COLORS": {
+        "primary": {
+            "50": "#eef6ff",
+            "100": "#d9eaff",
+            "200": "#bcdbff",
+            "300": "#8ec5ff",
+            "400": "#59a3ff",
+            "500": "#3380fb",
+            "600": "#1d62e6",
+            "700": "#174dc4",
+            "800": "#19429f",
+            "900": "#1a3b7d",
+            "950": "#15264d",
+        },
     },
 }
 

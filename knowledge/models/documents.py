@@ -46,6 +46,8 @@ class Document(models.Model):
     remote_id = models.CharField(_("id in the source"), max_length=MAX_REMOTE_ID_CHARACTERS)
     remote_key = models.CharField(max_length=64, editable=False)
     title = models.CharField(_("title"), max_length=1_000, blank=True)
+    # What the source calls it; empty where only its text can tell.
+    given_title = models.CharField(max_length=1_000, blank=True, editable=False)
     url = models.CharField(_("URL"), max_length=4_000, blank=True)
     media_type = models.CharField(_("kind of file"), max_length=200, blank=True)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, ClassVar
+from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +16,10 @@ from knowledge.models.sources import KnowledgeSource
 from magnet.ids import uuid7
 
 HEARTBEAT_LOST_AFTER = timedelta(seconds=60)
+
+
+class LeaseLost(Exception):
+    """Another step works on this run, or somebody cancelled it; whoever gets this stops and writes nothing."""
 
 
 class SyncRunQuerySet(models.QuerySet["SyncRun"]):
@@ -31,6 +37,7 @@ class SyncRun(models.Model):
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
 
+    PUSH, RETRY = "push", "retry"
     UNFINISHED = (Status.QUEUED, Status.LISTING, Status.INDEXING, Status.WAITING)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -86,8 +93,38 @@ class SyncRun(models.Model):
         return self.status not in self.UNFINISHED
 
     @property
+    def lists(self) -> bool:
+        """Pushed documents and retries are in the ledger already; only other runs ask the source what there is."""
+        return self.trigger not in (self.PUSH, self.RETRY) and not self.source.is_pushed
+
+    @property
     def looks_stuck(self) -> bool:
         """True when a worker should be at it and has not shown itself for a minute."""
         if self.status not in (self.Status.LISTING, self.Status.INDEXING):
             return False
         return self.heartbeat_at is None or timezone.now() - self.heartbeat_at > HEARTBEAT_LOST_AFTER
+
+    def take(self) -> UUID | None:
+        """A token for the next step, or None while another step is alive or nothing is left to do."""
+        now, token = timezone.now(), uuid4()
+        nobody = Q(lease_token=None) | Q(heartbeat_at__lt=now - HEARTBEAT_LOST_AFTER)
+        taken = (
+            SyncRun.objects.unfinished()
+            .exclude(status=self.Status.WAITING)
+            .filter(nobody, pk=self.pk)
+            .update(lease_token=token, heartbeat_at=now, started_at=Coalesce("started_at", now))
+        )
+        self.refresh_from_db()
+        return token if taken else None
+
+    def note(self, token: UUID, **changes: Any) -> None:
+        """Write progress with a sign of life. Raises LeaseLost when another step, or a cancel, has taken over."""
+        rows = SyncRun.objects.filter(pk=self.pk, lease_token=token)
+        if not rows.update(heartbeat_at=timezone.now(), **changes):
+            raise LeaseLost
+        self.refresh_from_db()
+
+    def end(self, token: UUID, status: SyncRun.Status, **changes: Any) -> None:
+        """The last word of a step: the run is over, or waits for somebody."""
+        finished_at = None if status in self.UNFINISHED else timezone.now()
+        self.note(token, status=status, finished_at=finished_at, lease_token=None, **changes)

@@ -109,6 +109,15 @@ class KnowledgeSource(Named, Tagged):
     def is_pushed(self) -> bool:
         return self.connector_class.is_pushed
 
+    def used_by(self) -> list[str]:
+        """The names of what refers to this source (asked of the relations, so no upper floor is imported)."""
+        names = set()
+        for relation in self._meta.related_objects:
+            if relation.on_delete is models.PROTECT:
+                for row in relation.related_model._base_manager.filter(**{relation.field.name: self}):
+                    names.add(str(getattr(getattr(row, "version", row), "identity", row)))
+        return sorted(names)
+
     def set_secrets(self, secrets: dict[str, Any]) -> None:
         self.encrypted_secrets = encrypt(secrets)
 

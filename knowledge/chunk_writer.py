@@ -1,0 +1,184 @@
+"""Writes the chunks of a batch of documents: COPY to a staging table, then replace, count, and keep the words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from knowledge import originals
+from knowledge.models import Document, IndexedDocument, KnowledgeIndex
+
+STAGING = """
+create temporary table if not exists chunk_staging (
+    document_id uuid, position int, heading text, page int, text text, start int, "end" int, vector_key bytea,
+    configuration text, words text, token_count int, embedding text
+) on commit delete rows;
+create temporary table if not exists word_delta (lexeme text, n int) on commit delete rows;
+"""
+
+COPY = """
+copy chunk_staging (document_id, position, heading, page, text, start, "end", vector_key, configuration, words,
+    token_count, embedding) from stdin
+"""
+
+# The lateral `offset 0` keeps the planner from computing to_tsvector once for each column that uses it.
+INSERT = """
+insert into knowledge_chunk (index_id, document_id, position, heading, page, text, start, "end", vector_key,
+    lexemes, lexeme_count, token_count, embedding)
+select %(index)s, s.document_id, s.position, s.heading, s.page, s.text, s.start, s."end", s.vector_key,
+    v.lexemes, length.n, s.token_count, s.embedding::halfvec
+from chunk_staging s
+    cross join lateral (select to_tsvector(s.configuration::regconfig, s.words) as lexemes offset 0) v
+    cross join lateral (select coalesce(sum(cardinality(u.positions)), 0) as n from unnest(v.lexemes) u) length
+"""
+
+NOTE_WORDS = """
+insert into word_delta select u.lexeme, %(sign)s * count(*)
+from knowledge_chunk c cross join lateral unnest(c.lexemes) u
+where c.index_id = %(index)s and c.document_id = any(%(documents)s) group by 1
+"""
+
+COUNT = """
+update knowledge_knowledgeindex i
+set chunk_count = i.chunk_count + %(sign)s * d.chunks, lexeme_total = i.lexeme_total + %(sign)s * d.lexemes
+from (select count(*) as chunks, coalesce(sum(lexeme_count), 0) as lexemes from knowledge_chunk
+      where index_id = %(index)s and document_id = any(%(documents)s)) d
+where i.id = %(index)s
+"""
+
+# Last in the transaction, and sorted: unsorted, parallel batches deadlock.
+ADD_WORDS = """
+insert into knowledge_word (index_id, lexeme, document_frequency)
+select %(index)s, lexeme, sum(n) from word_delta group by lexeme having sum(n) > 0 order by lexeme
+on conflict (index_id, lexeme) do update
+    set document_frequency = knowledge_word.document_frequency + excluded.document_frequency
+"""
+TAKE_WORDS = """
+with less as (select lexeme, -sum(n) as n from word_delta group by lexeme having sum(n) < 0),
+removed as (
+    delete from knowledge_word w using less
+    where w.index_id = %(index)s and w.lexeme = less.lexeme and w.document_frequency <= less.n)
+update knowledge_word w set document_frequency = w.document_frequency - less.n
+from less where w.index_id = %(index)s and w.lexeme = less.lexeme and w.document_frequency > less.n
+"""
+
+TAKE_OVER = """
+update knowledge_indexeddocument set state = 'live', is_due = false, content_hash = %(content_hash)s, failure = '',
+    failure_code = '', attempts = 0, next_attempt_at = null, lease_token = null, lease_expires_at = null,
+    chunk_count = %(chunk_count)s, indexed_at = %(at)s where id = %(id)s
+"""
+
+
+@dataclass(frozen=True)
+class ChunkRow:
+    """A chunk before it has an id; `words` is what is searched, in the text-search `configuration`."""
+
+    position: int
+    heading: str
+    page: int | None
+    text: str
+    start: int
+    end: int
+    vector_key: bytes
+    configuration: str
+    words: str
+    token_count: int
+    embedding: Any
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A document's new columns and chunks, and the ledger entry under whose lease they were made."""
+
+    entry: IndexedDocument
+    columns: dict[str, Any]
+    content_hash: str
+    rows: list[ChunkRow]
+    at: datetime
+
+
+@transaction.atomic
+def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID) -> int:
+    """Replace the chunks of these documents in one transaction; returns how many were still ours to write.
+
+    A document that was deleted, or whose lease another step holds by now, is left alone.
+    """
+    old_files = _lock(batch)
+    ours = set(
+        IndexedDocument.objects.filter(pk__in=[item.entry.pk for item in batch], lease_token=token)
+        .order_by("pk")
+        .select_for_update()
+        .values_list("pk", flat=True)
+    )
+    batch = [item for item in batch if item.entry.pk in ours]
+    if not batch:
+        return 0
+    documents = [item.entry.document_id for item in batch]
+    # The row of the generation is the lock of its words.
+    KnowledgeIndex.objects.select_for_update().get(pk=index.pk)
+    _write_chunks(index.pk, batch, documents=documents)
+    for item in batch:
+        Document.objects.filter(pk=item.entry.document_id).update(**item.columns, changed_at=item.at)
+    replaced = [old_files[item.entry.document_id] for item in batch if "file" in item.columns]
+    transaction.on_commit(partial(originals.discard, replaced))
+    return len(batch)
+
+
+def _lock(batch: Sequence[Replacement]) -> dict[UUID, str]:
+    """Documents first, then the ledger, then the generation: the order in which deletion locks them too."""
+    ids = [item.entry.document_id for item in batch]
+    return dict(Document.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", "file"))
+
+
+def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[UUID]) -> None:
+    where = {"index": index, "documents": documents}
+    with connection.cursor() as cursor:
+        cursor.execute(STAGING)
+        cursor.execute(NOTE_WORDS, {**where, "sign": -1})
+        cursor.execute(COUNT, {**where, "sign": -1})
+        cursor.execute(
+            "delete from knowledge_chunk where index_id = %(index)s and document_id = any(%(documents)s)", where
+        )
+        with cursor.copy(COPY) as copy:
+            for item in batch:
+                for row in item.rows:
+                    copy.write_row(_staged(item.entry.document_id, row))
+        cursor.execute(INSERT, where)
+        cursor.execute(COUNT, {**where, "sign": 1})
+        cursor.execute(NOTE_WORDS, {**where, "sign": 1})
+        cursor.execute(ADD_WORDS, where)
+        cursor.execute(TAKE_WORDS, where)
+        for item in batch:
+            cursor.execute(
+                TAKE_OVER,
+                {
+                    "id": item.entry.pk,
+                    "content_hash": item.content_hash,
+                    "chunk_count": len(item.rows),
+                    "at": item.at,
+                },
+            )
+
+
+def _staged(document: UUID, row: ChunkRow) -> tuple[Any, ...]:
+    vector = f"[{','.join(format(float(value), '.5g') for value in row.embedding)}]"
+    return (
+        document,
+        row.position,
+        row.heading,
+        row.page,
+        row.text,
+        row.start,
+        row.end,
+        row.vector_key,
+        row.configuration,
+        row.words,
+        row.token_count,
+        vector,
+    )

@@ -1,0 +1,258 @@
+"""Documents become chunks: fetch, read, cut, embed, and replace each document in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.utils import timezone
+
+from knowledge import ledger, originals
+from knowledge.chunk_writer import ChunkRow, Replacement, replace
+from knowledge.chunkers import CHUNKERS
+from knowledge.chunkers.base import Piece
+from knowledge.connectors.base import Connector, RemoteDocument
+from knowledge.ledger import Failure
+from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
+from knowledge.readers import read
+from knowledge.readers.base import Extract
+from magnet import gateway
+from magnet.errors import MagnetError, ProviderError
+from magnet.language import character_pairs, detect, needs_character_pairs, search_configuration
+from magnet.models import AIModel
+
+log = structlog.get_logger(__name__)
+
+# Chunks that are embedded and written together: enough for full batches, few enough to stay small in memory.
+CHUNKS_AT_ONCE = 1_000
+# The start of a text is enough to tell its language.
+LANGUAGE_SAMPLE = 4_000
+
+
+@dataclass
+class Outcome:
+    """What one batch did, to be added to its run."""
+
+    done: int = 0
+    failed: int = 0
+    embedded: int = 0
+    reused: int = 0
+    tokens: int = 0
+    cost: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One document as it will be once its chunks are written."""
+
+    entry: IndexedDocument
+    title: str
+    extract: Extract
+    language: str
+    content_hash: str
+    pieces: list[Piece]
+    keys: list[bytes]
+    columns: dict[str, Any] = field(default_factory=dict)
+
+    def texts(self) -> list[str]:
+        """What is embedded: the header in front of each piece."""
+        return [
+            f"{header(self.title, piece.heading)}\n{self.extract.text[piece.start : piece.end]}"
+            for piece in self.pieces
+        ]
+
+
+def index_documents(
+    index: KnowledgeIndex, entries: Sequence[IndexedDocument], *, connector: Connector, token: UUID
+) -> Outcome:
+    """Bring leased documents up to date. A failed one is noted in the ledger and never stops the others."""
+    outcome = Outcome()
+    unchanged: list[IndexedDocument] = []
+    waiting: list[Prepared] = []
+    for entry in entries:
+        prepared = _prepare(index, entry, connector=connector, token=token, outcome=outcome)
+        if prepared is None:
+            continue
+        if not prepared.columns and prepared.content_hash == entry.content_hash:
+            unchanged.append(entry)
+            continue
+        waiting.append(prepared)
+        if sum(len(item.pieces) for item in waiting) >= CHUNKS_AT_ONCE:
+            _embed_and_write(index, waiting, token=token, outcome=outcome)
+            waiting = []
+    if waiting:
+        _embed_and_write(index, waiting, token=token, outcome=outcome)
+    outcome.done += ledger.confirm(unchanged, token=token)
+    return outcome
+
+
+# -- Fetch and read ------------------------------------------------------------------------------------------------
+
+
+def _prepare(
+    index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector, token: UUID, outcome: Outcome
+) -> Prepared | None:
+    try:
+        return prepare(index, entry, connector=connector)
+    except MagnetError as error:
+        failure = Failure.of(error)
+    except Exception:
+        # A document must never stop the others, whatever a parser makes of it.
+        log.exception("document_crashed_its_reader", document=str(entry.document_id))
+        failure = Failure(
+            "reader_crashed", "The file could not be read: its reader stopped with an error. It may be damaged.", False
+        )
+    ledger.fail(entry, failure, token=token)
+    outcome.failed += 1
+    return None
+
+
+def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector) -> Prepared:
+    """Fetch, read and cut one document; writes nothing but the original file."""
+    document = entry.document
+    columns, extract = _extract(document, connector=connector)
+    title = document.given_title or extract.title or PurePosixPath(document.remote_id).stem or document.remote_id
+    language = index.language or detect(extract.text[:LANGUAGE_SAMPLE])
+    content_hash = _hash(index.settings_hash, title, language, extract.text)
+    chunker = CHUNKERS[index.chunker]
+    pieces = chunker(chunker.Config.model_validate(index.chunker_config)).split(extract.text)
+    keys = [
+        vector_key(
+            index.embedding_model, header=header(title, piece.heading), text=extract.text[piece.start : piece.end]
+        )
+        for piece in pieces
+    ]
+    return Prepared(entry, title[:1_000], extract, language, content_hash, pieces, keys, columns)
+
+
+def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any], Extract]:
+    """The text of the newest content, with the columns of the document that change by it."""
+    if document.incoming_text is not None:
+        extract = read(document.incoming_text.encode(), media_type=document.media_type or "text/plain")
+        return {"incoming_text": None, "fetched_version": document.version}, extract
+    if document.fetched_version == document.version and document.content_hash:
+        return {}, Extract(document.text, document.title, tuple(document.page_starts))
+    if document.file and document.fetched_version == document.version:
+        body, columns = originals.read(document), {}
+        media_type, filename = document.media_type, document.remote_id
+    else:
+        content = connector.fetch(_remote(document))
+        original = originals.keep(content.body, filename=content.filename or document.remote_id)
+        body, media_type = content.body, content.media_type or document.media_type
+        filename = content.filename or document.remote_id
+        columns = {
+            "file": original.name,
+            "file_hash": original.sha256,
+            "file_bytes": original.size,
+            "media_type": media_type,
+            "fetched_version": document.version,
+        }
+    return columns, read(body, media_type=media_type, filename=filename)
+
+
+def _remote(document: Document) -> RemoteDocument:
+    return RemoteDocument(
+        remote_id=document.remote_id,
+        title=document.given_title,
+        url=document.url,
+        media_type=document.media_type,
+        version=document.version,
+        metadata=document.metadata,
+    )
+
+
+def header(title: str, heading: str) -> str:
+    """What stands in front of a chunk when it is embedded and searched: the title and the path of headings."""
+    if heading.startswith(title):
+        return heading
+    return f"{title}\n{heading}" if heading else title
+
+
+def vector_key(model: AIModel, *, header: str, text: str) -> bytes:
+    parts = (model.model_name, str(model.dimensions), header, text)
+    return hashlib.sha256("\x1f".join(parts).encode()).digest()
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+# -- Embed and write -----------------------------------------------------------------------------------------------
+
+
+def _embed_and_write(index: KnowledgeIndex, batch: list[Prepared], *, token: UUID, outcome: Outcome) -> None:
+    try:
+        vectors = _vectors(index, batch, outcome=outcome)
+    except ProviderError as error:
+        for item in batch:
+            ledger.fail(item.entry, Failure.of(error), token=token)
+        outcome.failed += len(batch)
+        return
+    written = replace(index, [_replacement(item, vectors) for item in batch], token=token)
+    outcome.done += written
+
+
+def _vectors(index: KnowledgeIndex, batch: list[Prepared], *, outcome: Outcome) -> dict[bytes, Any]:
+    """A vector for each key: kept ones are used again, only the others are bought, each once."""
+    texts = {key: text for item in batch for key, text in zip(item.keys, item.texts(), strict=True)}
+    known = dict(
+        Chunk.objects.filter(index__source_id=index.source_id, vector_key__in=list(texts))
+        .exclude(embedding=None)
+        .values_list("vector_key", "embedding")
+    )
+    vectors: dict[bytes, Any] = {bytes(key): value.to_list() for key, value in known.items()}
+    missing = [key for key in texts if key not in vectors]
+    outcome.reused += sum(len(item.keys) for item in batch) - len(missing)
+    if missing:
+        embeddings = gateway.run_from_sync(
+            gateway.embed(index.embedding_model, [texts[key] for key in missing], purpose="document")
+        )
+        vectors.update(zip(missing, embeddings.vectors, strict=True))
+        outcome.embedded += len(missing)
+        outcome.tokens += embeddings.usage.input_tokens
+        outcome.cost += index.embedding_model.cost(embeddings.usage)
+    return vectors
+
+
+def _replacement(item: Prepared, vectors: dict[bytes, Any]) -> Replacement:
+    columns = {
+        "title": item.title,
+        "text": item.extract.text,
+        "page_starts": list(item.extract.page_starts),
+        "language": item.language,
+        "content_hash": _hash(item.title, item.language, item.extract.text),
+        **item.columns,
+    }
+    return Replacement(
+        entry=item.entry,
+        columns=columns,
+        content_hash=item.content_hash,
+        rows=list(_rows(item, vectors)),
+        at=timezone.now(),
+    )
+
+
+def _rows(item: Prepared, vectors: dict[bytes, Any]) -> Iterator[ChunkRow]:
+    configuration = search_configuration(item.language)
+    pairs = needs_character_pairs(item.language)
+    document = Document(page_starts=list(item.extract.page_starts))
+    for position, (piece, key, words) in enumerate(zip(item.pieces, item.keys, item.texts(), strict=True)):
+        yield ChunkRow(
+            position=position,
+            heading=piece.heading,
+            page=document.page_at(piece.start),
+            text=item.extract.text[piece.start : piece.end],
+            start=piece.start,
+            end=piece.end,
+            vector_key=key,
+            configuration=configuration,
+            words=character_pairs(words) if pairs else words,
+            token_count=piece.token_count,
+            embedding=vectors[key],
+        )

@@ -1,0 +1,26 @@
+"""What the clock does: jobs receive ids, load, and call one function."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from knowledge import sync
+from knowledge.models import SyncRun
+from magnet import queue
+
+
+def step(run_id: str) -> bool:
+    """Carry a sync run forward; what is left is queued as the next step."""
+    run = SyncRun.objects.filter(pk=run_id).first()
+    if run is None:
+        return False  # Its source was deleted in the meantime.
+    needs_more = sync.step(UUID(run_id))
+    if needs_more:
+        cluster = "fast" if run.trigger == SyncRun.PUSH else "bulk"
+        queue.enqueue("knowledge.jobs.step", run_id, cluster=cluster)
+    return needs_more
+
+
+def tick() -> int:
+    """Once a minute: start what is due."""
+    return sync.start_due()

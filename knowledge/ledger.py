@@ -1,0 +1,232 @@
+"""The ledger: what each generation holds of each document, who works on it, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Count, Max, Q
+from django.utils import timezone
+
+from knowledge import originals
+from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
+from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
+from magnet.errors import MagnetError, ProviderError, SourceError, StillInUse
+from magnet.models import AuditEntry
+
+State = IndexedDocument.State
+
+# The waiting time before the second and third attempt.
+BACKOFF = (timedelta(minutes=1), timedelta(minutes=10))
+DELETE_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a document could not be indexed; `is_passing` when trying again may help."""
+
+    code: str
+    reason: str
+    is_passing: bool
+
+    @classmethod
+    def of(cls, error: MagnetError) -> Failure:
+        return cls(error.code, error.detail, isinstance(error, SourceError | ProviderError))
+
+
+# -- Generations ---------------------------------------------------------------------------------------------------
+
+
+def settings_hash(source: KnowledgeSource) -> str:
+    """What a chunk depends on beside its document: another hash means that chunks must be cut again."""
+    parts = [source.embedding_model_id, source.chunker, source.chunker_config, source.language]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@transaction.atomic
+def ensure_index(source: KnowledgeSource) -> KnowledgeIndex:
+    """The live generation; the first one is made here. Changed chunker settings make every document due again."""
+    source = KnowledgeSource.objects.select_for_update(of=("self",)).select_related("embedding_model").get(pk=source.pk)
+    wanted = settings_hash(source)
+    live: KnowledgeIndex | None = source.live_index
+    if live is None:
+        last = source.indexes.aggregate(last=Max("number"))["last"] or 0
+        live = KnowledgeIndex.objects.create(
+            source=source,
+            number=last + 1,
+            status=KnowledgeIndex.Status.LIVE,
+            embedding_model=source.embedding_model,
+            dimensions=source.embedding_model.dimensions,
+            chunker=source.chunker,
+            chunker_config=source.chunker_config,
+            language=source.language,
+            settings_hash=wanted,
+            live_at=timezone.now(),
+        )
+        KnowledgeSource.objects.filter(pk=source.pk).update(live_index=live)
+    elif live.settings_hash != wanted:
+        live.chunker, live.chunker_config, live.language = source.chunker, source.chunker_config, source.language
+        live.settings_hash = wanted
+        live.save(update_fields=["chunker", "chunker_config", "language", "settings_hash"])
+        live.ledger.exclude(state=State.EXCLUDED).update(is_due=True, attempts=0, next_attempt_at=None)
+    return live
+
+
+# -- Work ------------------------------------------------------------------------------------------------------------
+
+
+def add(index: KnowledgeIndex, documents: Iterable[UUID]) -> None:
+    """New documents: pending, and due at once."""
+    IndexedDocument.objects.bulk_create(
+        [IndexedDocument(index=index, document_id=document) for document in documents], ignore_conflicts=True
+    )
+
+
+def make_due(documents: Sequence[UUID]) -> None:
+    """The source has something new: whoever works on the old content loses the lease and writes nothing."""
+    IndexedDocument.objects.filter(document_id__in=documents).update(
+        is_due=True, attempts=0, next_attempt_at=None, lease_token=None, lease_expires_at=None
+    )
+
+
+def try_passing_failures_again(index: KnowledgeIndex) -> None:
+    """A new sync gives another chance to what failed for a passing reason; an unreadable file stays as it is."""
+    passing = [kind.code for kind in (*_kinds_of(SourceError), *_kinds_of(ProviderError))]
+    index.ledger.filter(failure_code__in=passing).update(is_due=True, attempts=0, next_attempt_at=None)
+
+
+def _kinds_of(root: type[MagnetError]) -> list[type[MagnetError]]:
+    return [root, *(kind for child in root.__subclasses__() for kind in _kinds_of(child))]
+
+
+def claim(index: KnowledgeIndex, *, token: UUID, limit: int) -> list[IndexedDocument]:
+    """Lease up to `limit` due documents to the step `token`."""
+    now = timezone.now()
+    with transaction.atomic():
+        ids = list(
+            IndexedDocument.objects.claimable(now)
+            .filter(index=index)
+            .order_by("document_id")
+            .select_for_update(skip_locked=True)
+            .values_list("id", flat=True)[:limit]
+        )
+        IndexedDocument.objects.filter(id__in=ids).update(lease_token=token, lease_expires_at=now + LEASE)
+    return list(IndexedDocument.objects.filter(id__in=ids).select_related("document").order_by("document_id"))
+
+
+def renew(token: UUID) -> None:
+    IndexedDocument.objects.filter(lease_token=token).update(lease_expires_at=timezone.now() + LEASE)
+
+
+def release(token: UUID) -> None:
+    IndexedDocument.objects.filter(lease_token=token).update(lease_token=None, lease_expires_at=None)
+
+
+def due(index: KnowledgeIndex) -> Any:
+    """What can be worked on now or is being worked on."""
+    return index.ledger.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now()), is_due=True)
+
+
+def fail(entry: IndexedDocument, failure: Failure, *, token: UUID) -> None:
+    """The document keeps its last good version (`stale`) or serves nothing (`failed`)."""
+    attempts = entry.attempts + 1
+    is_due = failure.is_passing and attempts < MAX_ATTEMPTS
+    IndexedDocument.objects.filter(pk=entry.pk, lease_token=token).update(
+        state=State.STALE if entry.indexed_at else State.FAILED,
+        failure=failure.reason,
+        failure_code=failure.code,
+        attempts=attempts,
+        is_due=is_due,
+        next_attempt_at=timezone.now() + BACKOFF[attempts - 1] if is_due else None,
+        lease_token=None,
+        lease_expires_at=None,
+    )
+
+
+def confirm(entries: Sequence[IndexedDocument], *, token: UUID) -> int:
+    """What these hold is what the source says: live, nothing to do."""
+    return IndexedDocument.objects.filter(pk__in=[entry.pk for entry in entries], lease_token=token).update(
+        state=State.LIVE,
+        is_due=False,
+        failure="",
+        failure_code="",
+        attempts=0,
+        next_attempt_at=None,
+        lease_token=None,
+        lease_expires_at=None,
+    )
+
+
+def count_states(index: KnowledgeIndex) -> dict[str, int]:
+    """How many documents are in each state, every state named."""
+    counts = dict(index.ledger.values_list("state").annotate(Count("id")).order_by())
+    return {state.value: counts.get(state.value, 0) for state in State}
+
+
+# -- Deletion --------------------------------------------------------------------------------------------------------
+
+# A word that stands in no other chunk goes; the two parts touch different rows.
+TAKE_WORDS_AWAY = """
+with gone as (
+    select c.index_id, u.lexeme, count(*) as n from knowledge_chunk c cross join lateral unnest(c.lexemes) u
+    where c.document_id = any(%(ids)s) group by 1, 2),
+removed as (
+    delete from knowledge_word w using gone
+    where w.index_id = gone.index_id and w.lexeme = gone.lexeme and w.document_frequency <= gone.n)
+update knowledge_word w set document_frequency = w.document_frequency - gone.n
+from gone where w.index_id = gone.index_id and w.lexeme = gone.lexeme and w.document_frequency > gone.n
+"""
+
+TAKE_COUNTS_AWAY = """
+with gone as (
+    select index_id, count(*) as chunks, sum(lexeme_count) as lexemes from knowledge_chunk
+    where document_id = any(%(ids)s) group by index_id)
+update knowledge_knowledgeindex i set chunk_count = i.chunk_count - gone.chunks,
+    lexeme_total = i.lexeme_total - gone.lexemes
+from gone where i.id = gone.index_id
+"""
+
+
+def delete_documents(documents: Sequence[UUID]) -> int:
+    """Remove documents from every generation, batch by batch, each batch in one transaction; returns how many."""
+    ids = list(documents)
+    return sum(_delete_batch(ids[at : at + DELETE_BATCH]) for at in range(0, len(ids), DELETE_BATCH))
+
+
+@transaction.atomic
+def _delete_batch(ids: list[UUID]) -> int:
+    rows = list(Document.objects.filter(id__in=ids).order_by("id").select_for_update().only("id", "file", "source_id"))
+    found = {"ids": [row.id for row in rows]}
+    # Documents first, then generations: the order in which indexing locks them. Nobody else moves these words now.
+    lock_generations({row.source_id for row in rows})
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_COUNTS_AWAY, found)
+        cursor.execute(TAKE_WORDS_AWAY, found)
+        cursor.execute("delete from knowledge_chunk where document_id = any(%(ids)s)", found)
+        cursor.execute("delete from knowledge_indexeddocument where document_id = any(%(ids)s)", found)
+        cursor.execute("delete from knowledge_document where id = any(%(ids)s)", found)
+    transaction.on_commit(partial(originals.discard, [row.file.name for row in rows]))
+    return len(rows)
+
+
+def lock_generations(sources: Iterable[int]) -> None:
+    """Wait for, and hold off, everybody else who changes the words of these sources, until the transaction ends."""
+    list(KnowledgeIndex.objects.filter(source_id__in=sources).order_by("id").select_for_update().values_list("id"))
+
+
+def delete_source(source: KnowledgeSource) -> int:
+    """Remove a source with all that it holds; returns how many documents. Raises StillInUse, naming who uses it."""
+    users = source.used_by()
+    if users:
+        raise StillInUse(f"“{source.name}” is used by {', '.join(users)}. Take it out there first.", used_by=users)
+    count = delete_documents(list(source.documents.values_list("id", flat=True)))
+    AuditEntry.record("deleted", source, documents=count)
+    source.delete()
+    return count

@@ -1,0 +1,68 @@
+"""Original files: kept in Django's default storage, named by their sha256, so that one content is stored once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import structlog
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+
+from knowledge.models import Document
+
+log = structlog.get_logger(__name__)
+
+MAX_SUFFIX = 10
+
+
+@dataclass(frozen=True)
+class Original:
+    """A stored file: its name in the storage, sha256 and size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+def keep(body: bytes, *, filename: str = "") -> Original:
+    """Store a file durably; the same content again is the same file."""
+    digest = hashlib.sha256(body).hexdigest()
+    suffix = PurePosixPath(filename.lower()).suffix
+    if len(suffix) > MAX_SUFFIX or not suffix[1:].isalnum() or not suffix.isascii():
+        suffix = ""
+    name = f"originals/{digest[:2]}/{digest}{suffix}"
+    if not default_storage.exists(name):
+        name = default_storage.save(name, ContentFile(body))
+        _flush_to_disk(name)
+    return Original(name=name, sha256=digest, size=len(body))
+
+
+def read(document: Document) -> bytes:
+    with default_storage.open(document.file.name) as file:
+        return bytes(file.read())
+
+
+def discard(names: Iterable[str]) -> int:
+    """Remove files that no document refers to any more; returns how many. Call it after the commit."""
+    candidates = {name for name in names if name}
+    used = set(Document.objects.filter(file__in=candidates).values_list("file", flat=True))
+    for name in candidates - used:
+        default_storage.delete(name)
+    return len(candidates - used)
+
+
+def _flush_to_disk(name: str) -> None:
+    """An acknowledged upload must survive a power cut; other storages promise that themselves."""
+    if not isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]
+        return
+    path = default_storage.path(name)
+    for target in (path, os.path.dirname(path)):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,279 @@
+"""Syncs: one unfinished run for each source, carried forward in short steps, ending in a receipt.
+
+A step lists (whole, or the run fails and nothing is deleted), deletes what is gone within the source's guard, and
+indexes what is due, batch by batch; the next step does what it leaves, also when it dies.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import connections, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from knowledge import ledger
+from knowledge.indexing import Outcome, index_documents
+from knowledge.listing import take_stock
+from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
+from knowledge.models.runs import LeaseLost
+from magnet import queue
+from magnet.callers import current_caller
+from magnet.errors import Conflict, MagnetError
+from magnet.models import AuditEntry
+from magnet.tracing import trace
+
+log = structlog.get_logger(__name__)
+
+Status = SyncRun.Status
+
+DOCUMENTS_AT_ONCE = 64
+# A step ends after this time and queues its successor, so that no source starves another.
+STEP_SECONDS = 20.0
+HEARTBEAT_SECONDS = 10.0
+
+
+# -- Starting and stopping ---------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
+    """The unfinished run of this source, or a new one; queued after the commit.
+
+    A run that waits for approval lists again: what it missed may be back.
+    """
+    KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=source.pk)
+    run = source.runs.unfinished().first()
+    if run is None:
+        run = SyncRun.objects.create(source=source, trigger=trigger, actor_label=current_caller().label)
+    elif run.status == Status.WAITING and trigger not in (SyncRun.PUSH, SyncRun.RETRY):
+        _requeue(run, approved_deletions=0)
+    _enqueue(run)
+    return run
+
+
+@transaction.atomic
+def approve(run: SyncRun) -> SyncRun:
+    """Agree to the deletions that a run waits with; it lists again and deletes at most that many."""
+    run = SyncRun.objects.select_for_update(of=("self",)).select_related("source").get(pk=run.pk)
+    if run.status != Status.WAITING:
+        raise Conflict(f"This run of “{run.source.name}” does not wait for approval.")
+    AuditEntry.record("approved deletions of", run, deletions=run.deletions_waiting)
+    _requeue(run, approved_deletions=run.deletions_waiting)
+    _enqueue(run)
+    return run
+
+
+@transaction.atomic
+def cancel(run: SyncRun) -> SyncRun:
+    """Stop a run; what is indexed stays, what is due stays due. A step at work notices at its next write."""
+    run = SyncRun.objects.select_for_update(of=("self",)).select_related("source").get(pk=run.pk)
+    if run.is_finished:
+        raise Conflict(f"This run of “{run.source.name}” is over already.")
+    if run.lease_token:
+        ledger.release(run.lease_token)
+    run.status, run.finished_at, run.lease_token = Status.CANCELLED, timezone.now(), None
+    run.receipt = _receipt(run, run.source.live_index)
+    run.save(update_fields=["status", "finished_at", "lease_token", "receipt"])
+    AuditEntry.record("cancelled", run)
+    return run
+
+
+def run_to_end(run: SyncRun, on_progress: Callable[[SyncRun], None] | None = None) -> SyncRun:
+    """Carry a run to its end in this process (command line, tests)."""
+    while step(run.pk, on_progress=on_progress):
+        continue
+    run.refresh_from_db()
+    return run
+
+
+def _requeue(run: SyncRun, *, approved_deletions: int) -> None:
+    run.status, run.deletions_waiting, run.approved_deletions = Status.QUEUED, 0, approved_deletions
+    run.save(update_fields=["status", "deletions_waiting", "approved_deletions"])
+
+
+def _enqueue(run: SyncRun) -> None:
+    cluster = "fast" if run.trigger == SyncRun.PUSH else "bulk"
+    queue.enqueue("knowledge.jobs.step", str(run.pk), cluster=cluster)
+
+
+# -- The clock -----------------------------------------------------------------------------------------------------------
+
+
+def start_due() -> int:
+    """Start what is scheduled, what may be tried again, and what a dead worker left; returns how many runs."""
+    return _start_scheduled() + _start_retries() + _wake_abandoned()
+
+
+def _start_scheduled() -> int:
+    started = 0
+    now = timezone.now()
+    with transaction.atomic():
+        for source in KnowledgeSource.objects.due(now).select_for_update(of=("self",), skip_locked=True):
+            source.plan_next_sync(after=now)
+            source.save(update_fields=["next_sync_at"])
+            start(source, trigger="schedule")
+            started += 1
+    return started
+
+
+def _start_retries() -> int:
+    waiting = KnowledgeSource.objects.filter(
+        live_index__ledger__is_due=True, live_index__ledger__next_attempt_at__lte=timezone.now()
+    ).distinct()
+    sources = [source for source in waiting if not source.runs.unfinished().exists()]
+    for source in sources:
+        start(source, trigger=SyncRun.RETRY)
+    return len(sources)
+
+
+def _wake_abandoned() -> int:
+    """Runs whose worker is gone, or whose task was lost, go on with a new step."""
+    minute_ago = timezone.now() - ledger.LEASE / 5
+    runs = SyncRun.objects.unfinished().exclude(status=Status.WAITING).filter(created_at__lt=minute_ago)
+    abandoned = [
+        run for run in runs.select_related("source") if run.heartbeat_at is None or run.heartbeat_at < minute_ago
+    ]
+    for run in abandoned:
+        _enqueue(run)
+    return len(abandoned)
+
+
+# -- A step --------------------------------------------------------------------------------------------------------------
+
+
+def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) -> bool:
+    """Carry a run forward for a while; True when another step is needed."""
+    run = SyncRun.objects.select_related("source__embedding_model__provider").get(pk=run_id)
+    token = run.take()
+    if token is None:
+        return False
+    try:
+        with _heartbeat(run, token), trace(feature="sync", slug=run.source.slug, summary=f"Sync {run.source.name}"):
+            return _advance(run, token=token, on_progress=on_progress or _say_nothing)
+    except LeaseLost:
+        log.info("sync_step_gave_way", run=str(run.pk), source=run.source.slug)
+    except MagnetError as error:
+        _fail(run, error.detail, token=token)
+    except Exception:
+        log.exception("sync_step_crashed", run=str(run.pk), source=run.source.slug)
+        _fail(run, "The sync stopped with an internal error. The log names it; start the sync again.", token=token)
+    finally:
+        ledger.release(token)
+        SyncRun.objects.filter(pk=run.pk, lease_token=token).update(lease_token=None)
+    return False
+
+
+def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None]) -> bool:
+    index = ledger.ensure_index(run.source)
+    connector = run.source.open_connector()
+    try:
+        if run.status in (Status.QUEUED, Status.LISTING):
+            if run.lists:
+                _list(run, index, connector, token=token)
+            run.note(token, status=Status.INDEXING, to_do=ledger.due(index).count(), done=0)
+            on_progress(run)
+        deadline = time.monotonic() + STEP_SECONDS
+        while entries := ledger.claim(index, token=token, limit=DOCUMENTS_AT_ONCE):
+            outcome = index_documents(index, entries, connector=connector, token=token)
+            run.note(token, **_progress(outcome))
+            on_progress(run)
+            if time.monotonic() > deadline:
+                return True
+        is_over = _finish(run, index, token=token)
+        on_progress(run)
+        return not is_over
+    finally:
+        connector.close()
+
+
+def _list(run: SyncRun, index: KnowledgeIndex, connector: Any, *, token: UUID) -> None:
+    run.note(token, status=Status.LISTING, deleted=0, deletions_waiting=0, error="", notice="")
+    before = run.source.documents.count()
+    gone = take_stock(run, index, connector, token=token)
+    ledger.try_passing_failures_again(index)
+    allowed = max(before * run.source.deletion_guard_percent // 100, run.approved_deletions)
+    if len(gone) > allowed:
+        run.note(token, deletions_waiting=len(gone))
+    else:
+        run.note(token, deleted=ledger.delete_documents(gone))
+
+
+def _progress(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "done": F("done") + outcome.done + outcome.failed,
+        "chunks_embedded": F("chunks_embedded") + outcome.embedded,
+        "chunks_reused": F("chunks_reused") + outcome.reused,
+        "tokens": F("tokens") + outcome.tokens,
+        "cost": F("cost") + outcome.cost,
+    }
+
+
+@transaction.atomic
+def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
+    """End the run unless a push has come in between; the source's row holds pushes off while we look."""
+    KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=run.source_id)
+    if ledger.due(index).exists():
+        run.note(token)
+        return False
+    status = Status.WAITING if run.deletions_waiting else Status.DONE
+    run.end(token, status, receipt=_receipt(run, index))
+    log.info("source_synced", source=run.source.slug, run=str(run.pk), status=status.value)
+    return True
+
+
+def _fail(run: SyncRun, reason: str, *, token: UUID) -> None:
+    try:
+        run.end(token, Status.FAILED, error=reason, receipt=_receipt(run, run.source.live_index))
+    except LeaseLost:
+        log.info("sync_step_gave_way", run=str(run.pk))
+
+
+def _receipt(run: SyncRun, index: KnowledgeIndex | None) -> dict[str, Any]:
+    """What stands in the source after this run: seen = live + stale + failed + excluded (+ pending when cut short)."""
+    states = ledger.count_states(index) if index else {}
+    return {
+        "seen": sum(states.values()),
+        **states,
+        "added": run.added,
+        "changed": run.changed,
+        "unchanged": run.unchanged,
+        "deleted": run.deleted,
+        "deletions_waiting": run.deletions_waiting,
+        "chunks_embedded": run.chunks_embedded,
+        "chunks_reused": run.chunks_reused,
+        "tokens": run.tokens,
+        "cost": str(run.cost),
+    }
+
+
+@contextmanager
+def _heartbeat(run: SyncRun, token: UUID) -> Iterator[None]:
+    """Show life while a step works, however long one document takes; a dead process shows none."""
+    is_over = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not is_over.wait(HEARTBEAT_SECONDS):
+                SyncRun.objects.filter(pk=run.pk, lease_token=token).update(heartbeat_at=timezone.now())
+                ledger.renew(token)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=beat, name="sync-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _say_nothing(run: SyncRun) -> None:
+    """Nobody watches."""

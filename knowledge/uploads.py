@@ -1,0 +1,162 @@
+"""Documents that are handed in, and what can be done with single documents: push, delete, retry."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from knowledge import ledger, originals, sync
+from knowledge.models import Document, KnowledgeSource, SyncRun
+from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
+from magnet.cleaning import storable
+from magnet.errors import Conflict, InvalidInput
+from magnet.models import AuditEntry
+
+MAX_DOCUMENTS_AT_ONCE = 1_000
+COLUMNS = (
+    "given_title",
+    "title",
+    "url",
+    "media_type",
+    "metadata",
+    "groups",
+    "version",
+    "fetched_version",
+    "incoming_text",
+    "file",
+    "file_hash",
+    "file_bytes",
+    "content_hash",
+    "changed_at",
+)
+
+
+@dataclass(frozen=True)
+class PushedDocument:
+    """A document as it is handed in: with its `text`, or with the `body` of a file."""
+
+    remote_id: str
+    title: str = ""
+    url: str = ""
+    text: str | None = None
+    body: bytes | None = None
+    filename: str = ""
+    media_type: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] | None = None
+
+    @property
+    def version(self) -> str:
+        """The sha256 of all that was handed in: the same again changes nothing."""
+        digest = hashlib.sha256()
+        described = (self.title, self.url, self.media_type, sorted(self.metadata.items(), key=str), self.groups)
+        for part in (repr(described).encode(), (self.text or "").encode(errors="replace"), self.body or b""):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of a push; `run` indexes it, None when nothing has changed."""
+
+    run: SyncRun | None
+    added: int
+    changed: int
+    unchanged: int
+
+
+def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigger: str = SyncRun.PUSH) -> Pushed:
+    """Take documents in; they are stored when this returns and indexed by a run soon after.
+
+    Idempotent by remote_id. Raises Conflict on a source that lists its documents itself, InvalidInput on bad ids.
+    """
+    _check(source, documents)
+    named = {remote_key(document.remote_id): document for document in documents}
+    with transaction.atomic():
+        # Held until the run is sure to be there: a run that is about to finish waits and then sees these.
+        KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=source.pk)
+        index = ledger.ensure_index(source)
+        known = {row.remote_key: row for row in source.documents.filter(remote_key__in=named).without_body()}
+        changed = [row for key, row in known.items() if row.version != named[key].version]
+        old_files = [row.file.name for row in changed]
+        for row in changed:
+            _take_over(row, named[row.remote_key])
+        new = [
+            _take_over(Document(source=source, remote_id=item.remote_id, remote_key=key), item)
+            for key, item in named.items()
+            if key not in known
+        ]
+        Document.objects.bulk_create(new)
+        Document.objects.bulk_update(changed, COLUMNS)
+        ledger.add(index, [row.id for row in new])
+        ledger.make_due([row.id for row in changed])
+        run = sync.start(source, trigger=SyncRun.PUSH) if new or changed else None
+        if run is not None:
+            AuditEntry.record("handed documents to", source, added=len(new), changed=len(changed), by=trigger)
+        transaction.on_commit(partial(originals.discard, old_files))
+    return Pushed(run, len(new), len(changed), len(known) - len(changed))
+
+
+def _check(source: KnowledgeSource, documents: Sequence[PushedDocument]) -> None:
+    if not source.is_pushed:
+        raise Conflict(
+            f"“{source.name}” lists its documents itself ({source.connector}). Hand documents to a source with the "
+            f"connector `upload`."
+        )
+    if len(documents) > MAX_DOCUMENTS_AT_ONCE:
+        raise InvalidInput(f"Hand in at most {MAX_DOCUMENTS_AT_ONCE:,} documents at once.")
+    for document in documents:
+        check_remote_id(document.remote_id)
+        if document.text is None and document.body is None:
+            raise InvalidInput(f"The document “{document.remote_id}” has no text.")
+
+
+def check_remote_id(remote_id: str) -> None:
+    if not remote_id.strip():
+        raise InvalidInput("A document needs a remote_id: its stable id in your system.")
+    if len(remote_id) > MAX_REMOTE_ID_CHARACTERS:
+        raise InvalidInput(f"A remote_id has at most {MAX_REMOTE_ID_CHARACTERS:,} characters.")
+    if storable(remote_id) != remote_id:
+        raise InvalidInput("A remote_id cannot hold NUL or broken characters.")
+
+
+def _take_over(row: Document, pushed: PushedDocument) -> Document:
+    row.given_title = storable(pushed.title)[:1_000]
+    row.title = row.given_title or row.title or PurePosixPath(pushed.remote_id).name[:1_000]
+    row.url = storable(pushed.url)[:4_000]
+    row.media_type = storable(pushed.media_type)[:200]
+    row.metadata = storable(dict(pushed.metadata))
+    row.groups = None if pushed.groups is None else sorted(pushed.groups)
+    row.version = row.fetched_version = pushed.version
+    row.content_hash = ""
+    row.changed_at = timezone.now()
+    row.incoming_text = storable(pushed.text) if pushed.text is not None else None
+    if pushed.body is not None:
+        original = originals.keep(pushed.body, filename=pushed.filename or pushed.remote_id)
+        row.file, row.file_hash, row.file_bytes = original.name, original.sha256, original.size
+    else:
+        row.file, row.file_hash, row.file_bytes = "", "", 0
+    return row
+
+
+@transaction.atomic
+def delete(document: Document) -> None:
+    """Remove a document from every generation; after the commit no search, answer or page finds it."""
+    AuditEntry.record("deleted", document, source=document.source.slug, remote_id=document.remote_id)
+    ledger.delete_documents([document.pk])
+
+
+@transaction.atomic
+def retry(documents: Iterable[Document]) -> list[SyncRun]:
+    """Try failed or stale documents again, whatever their attempts; returns the runs that do it."""
+    rows = list(documents)
+    ledger.make_due([row.pk for row in rows])
+    sources = {row.source_id: row.source for row in rows}
+    return [sync.start(source, trigger=SyncRun.RETRY) for source in sources.values()]
