@@ -1,0 +1,71 @@
+"""Files in, Markdown out: which reader takes a file is decided by its content, then its media type, then its name."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from knowledge.readers.base import Extract, Reader
+from knowledge.readers.csv import CsvReader
+from knowledge.readers.decoding import believe_charset, clean, is_binary, utf_16_without_mark
+from knowledge.readers.docx import DocxReader
+from knowledge.readers.html import HtmlReader
+from knowledge.readers.markdown import MarkdownReader
+from knowledge.readers.pdf import PdfReader
+from knowledge.readers.refusal import unreadable
+from knowledge.readers.signatures import GENERIC_MEDIA_TYPES, kind_by_content, split_media_type
+from knowledge.readers.text import TextReader
+
+__all__ = ["READERS", "Extract", "Reader", "clean", "read", "reader_for", "supported_extensions"]
+
+READERS: dict[str, type[Reader]] = {
+    "markdown": MarkdownReader,
+    "text": TextReader,
+    "html": HtmlReader,
+    "pdf": PdfReader,
+    "docx": DocxReader,
+    "csv": CsvReader,
+}
+
+
+def read(body: bytes, *, media_type: str = "", filename: str = "") -> Extract:
+    """Turn a file into text, or raise UnreadableDocument with a sentence that says what to do."""
+    reader = reader_for(body, media_type=media_type, filename=filename)
+    _, charset = split_media_type(media_type)
+    if charset and not isinstance(reader, (PdfReader, DocxReader)):
+        body = believe_charset(body, charset)
+    extract = reader.read(body, filename=filename)
+    if not extract.text.strip():
+        raise unreadable(filename, "contains no text. Check that it is the right file.")
+    return extract
+
+
+def reader_for(body: bytes, *, media_type: str = "", filename: str = "") -> Reader:
+    """Choose the reader: a file with a lying name is read as what it is, or refused."""
+    if kind := kind_by_content(body, filename=filename):
+        return READERS[kind]()
+    kind = kind_by_claim(media_type=media_type, filename=filename)
+    if kind in {"pdf", "docx"}:
+        label = READERS[kind].label
+        raise unreadable(
+            filename, f"claims to be a {label} file but is none. Check where it came from and save it again."
+        )
+    if not kind and is_binary(body) and not utf_16_without_mark(body):
+        labels = ", ".join(f"{reader.label} ({', '.join(reader.extensions)})" for reader in READERS.values())
+        raise unreadable(filename, f"is in a format that is not supported. Supported are: {labels}.")
+    return READERS[kind or "text"]()
+
+
+def kind_by_claim(*, media_type: str, filename: str) -> str:
+    """Take the kind from the media type, or from the name where the media type says nothing; "" if neither does."""
+    base, _ = split_media_type(media_type)
+    extension = PurePath(filename.lower()).suffix
+    by_type = [
+        kind for kind, reader in READERS.items() if base in reader.media_types and base not in GENERIC_MEDIA_TYPES
+    ]
+    by_name = [kind for kind, reader in READERS.items() if extension in reader.extensions]
+    return next(iter([*by_type, *by_name]), "")
+
+
+def supported_extensions() -> tuple[str, ...]:
+    """Return every extension with its dot, in the order of READERS: what forms offer and folders are searched for."""
+    return tuple(extension for reader in READERS.values() for extension in reader.extensions)

@@ -1,0 +1,123 @@
+"""PDF: text page by page, with headings told by their size, paragraphs put together and page numbers kept."""
+
+from __future__ import annotations
+
+import re
+from threading import Lock
+from typing import TYPE_CHECKING, ClassVar
+
+from knowledge.readers.base import Extract, Reader
+from knowledge.readers.decoding import clean
+from knowledge.readers.pdf_layout import Line, join_pages, pages_as_markdown
+from knowledge.readers.refusal import MAX_TEXT_CHARACTERS, too_long, unreadable
+
+if TYPE_CHECKING:
+    from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
+    from pypdfium2.raw import FS_RECTF
+
+# pdfium is not safe to be called from two threads.
+PDFIUM = Lock()
+MAX_PAGES = 10_000
+# pdfium joins a word that was hyphenated at the end of a line by this mark, which cleaning drops; before a capital
+# or a digit the hyphen was the author's: "E-Mail".
+HYPHEN_AT_LINE_END = re.compile(r"\ufffe(?=[^\Wa-zà-öø-ÿ])")
+# What programs write into the title when the author wrote none.
+EMPTY_TITLES = re.compile(
+    r"untitled|unspecified|(microsoft )?(word|powerpoint|excel)\b.*|.*\.(docx?|pptx?|xlsx?|pdf|indd|tex)", re.I
+)
+
+
+class PdfReader(Reader):
+    label: ClassVar[str] = "PDF"
+    media_types: ClassVar[tuple[str, ...]] = ("application/pdf", "application/x-pdf")
+    extensions: ClassVar[tuple[str, ...]] = (".pdf",)
+
+    def read(self, body: bytes, *, filename: str = "") -> Extract:
+        with PDFIUM:
+            document = opened(body, filename=filename)
+            try:
+                pages = pages_of(document, filename=filename)
+                title = clean(document.get_metadata_dict().get("Title", "")).strip()
+            finally:
+                document.close()
+        texts = [clean(text) for text in pages_as_markdown(pages)]
+        if not any(text.strip() for text in texts):
+            raise unreadable(
+                filename,
+                "contains only pictures (it was scanned), so there is no text to read. "
+                "Run text recognition (OCR) over it and upload the result.",
+            )
+        text, page_starts = join_pages(texts)
+        return Extract(
+            text=text,
+            title="" if EMPTY_TITLES.fullmatch(title) else title,
+            page_starts=page_starts,
+            metadata={"pages": len(texts)},
+        )
+
+
+def opened(body: bytes, *, filename: str) -> PdfDocument:
+    from pypdfium2 import PdfDocument, PdfiumError
+    from pypdfium2.raw import FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY
+
+    try:
+        return PdfDocument(body)
+    except PdfiumError as error:
+        if error.err_code in {FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY}:
+            sentence = "is protected by a password. Save it without the password and upload it again."
+        else:
+            sentence = "is damaged or not complete. Open it, save it as a PDF again and upload the result."
+        raise unreadable(filename, sentence) from error
+
+
+def pages_of(document: PdfDocument, *, filename: str) -> list[list[Line]]:
+    from pypdfium2 import PdfiumError
+
+    if len(document) > MAX_PAGES:
+        raise unreadable(filename, f"has more than {MAX_PAGES:,} pages. Split it into smaller files.")
+    pages, length = [], 0
+    for number in range(len(document)):
+        try:
+            page = document[number]
+            lines = lines_of(page)
+            page.close()
+        except PdfiumError as error:
+            raise unreadable(
+                filename, f"is damaged: page {number + 1} cannot be read. Save it as a PDF again and upload the result."
+            ) from error
+        length += sum(len(line.text) for line in lines)
+        if length > MAX_TEXT_CHARACTERS:
+            raise too_long(filename)
+        pages.append(lines)
+    return pages
+
+
+def lines_of(page: PdfPage) -> list[Line]:
+    """Return the lines of a page in reading order."""
+    text_page = page.get_textpage()
+    lines, offset = [], 0
+    for text in text_page.get_text_range().split("\r\n"):
+        if stripped := text.strip():
+            first = offset + utf_16_units(text[: len(text) - len(text.lstrip())])
+            last = offset + utf_16_units(text.rstrip()) - 1
+            begin, end = letter_box(text_page, first), letter_box(text_page, last)
+            height = round(2 * abs(begin.top - begin.bottom)) / 2
+            whole = HYPHEN_AT_LINE_END.sub("-", stripped)
+            lines.append(Line(whole, begin.left, begin.top, height, end.right, end.bottom))
+        offset += utf_16_units(text) + 2
+    text_page.close()
+    return lines
+
+
+def utf_16_units(text: str) -> int:
+    """Count as pdfium does: an emoji is two."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def letter_box(text_page: PdfTextPage, text_index: int) -> FS_RECTF:
+    from pypdfium2 import raw
+
+    box = raw.FS_RECTF()
+    letter = raw.FPDFText_GetCharIndexFromTextIndex(text_page.raw, text_index)
+    raw.FPDFText_GetLooseCharBox(text_page.raw, letter, box)
+    return box

@@ -1,0 +1,153 @@
+"""From lines on a page to paragraphs and headings: what a PDF never says and a person sees at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+
+# A heading is at least this much higher than the letters that most of the document is set in.
+HEADING_RATIO = 1.15
+MAX_HEADING_CHARACTERS = 200
+MAX_HEADING_LEVEL = 4
+# Where more of the document than this has large letters, they are no headings.
+MAX_HEADING_SHARE = 0.3
+# A distance between two lines beyond this many times the usual one begins a paragraph.
+PARAGRAPH_GAP = 1.35
+# A line that ends before this share of the widest one was ended on purpose.
+FULL_LINE = 0.7
+BULLET = re.compile(r"[•▪‣◦●○■□·\uf0b7\uf0a7]\s*|[-–*]\s+")
+NUMBERED = re.compile(r"(?:\d{1,3}|[a-zA-Z])[.)]\s+\S")
+PAGE_NUMBER = re.compile(
+    r"(?:(?:page|seite|página|pagina|sida|side|p\.|s\.)\s*)?[-–|]?\s*\d{1,4}\s*[-–|]?(?:\s*(?:/|of|von|de|sur|di|av)\s*\d{1,4})?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of text, in points from the lower left corner: where its first letter stands and its last one ends.
+
+    pdfium puts the halves of a hyphenated word together, so a line may end lower than it begins.
+    """
+
+    text: str
+    left: float
+    top: float
+    height: float
+    right: float
+    bottom: float
+
+
+def pages_as_markdown(pages: list[list[Line]]) -> list[str]:
+    """Return each page as Markdown, without running titles and page numbers; a page without text is ""."""
+    pages = without_running_titles(pages)
+    levels = heading_levels([line for page in pages for line in page])
+    return [page_as_markdown(page, levels=levels) for page in pages]
+
+
+def without_running_titles(pages: list[list[Line]]) -> list[list[Line]]:
+    """Drop page numbers, and what stands at the edge of most pages with nothing but its digits changing."""
+    seen = Counter(shape for page in pages for shape in {shape_of(line) for line in edges(page)})
+    running = {shape for shape, count in seen.items() if count >= max(3, len(pages) / 2)}
+    kept = []
+    for page in pages:
+        dropped = {line for line in edges(page) if shape_of(line) in running or PAGE_NUMBER.fullmatch(line.text)}
+        # A page that has nothing else, such as every page of a set of slides with one word each, keeps it.
+        kept.append([line for line in page if line not in dropped] or page)
+    return kept
+
+
+def edges(page: list[Line]) -> list[Line]:
+    """Return the two highest and the two lowest lines, whichever were drawn first."""
+    by_height = sorted(page, key=lambda line: line.top)
+    return by_height[:2] + by_height[2:][-2:]
+
+
+def shape_of(line: Line) -> tuple[str, float]:
+    return re.sub(r"\d+", "0", line.text), line.height
+
+
+def heading_levels(lines: list[Line]) -> dict[float, int]:
+    """Map the heights of letters that only headings have to levels, the highest to 1."""
+    characters: Counter[float] = Counter()
+    for line in lines:
+        characters[line.height] += len(line.text)
+    if not characters:
+        return {}
+    usual = characters.most_common(1)[0][0]
+    most = MAX_HEADING_SHARE * characters.total()
+    heights = sorted((h for h, n in characters.items() if h >= HEADING_RATIO * usual and n < most), reverse=True)
+    return {height: min(level, MAX_HEADING_LEVEL) for level, height in enumerate(heights, start=1)}
+
+
+def page_as_markdown(page: list[Line], *, levels: dict[float, int]) -> str:
+    """Join lines to paragraphs, and mark headings and bullets."""
+    pitch, widest = usual_pitch(page), max((line.right for line in page), default=0.0)
+    parts: list[str] = []
+    before: Line | None = None
+    for line in page:
+        level = levels.get(line.height, 0) if len(line.text) <= MAX_HEADING_CHARACTERS else 0
+        text = BULLET.sub("- ", line.text, count=1) if BULLET.match(line.text) else line.text
+        if before is None or begins_paragraph(line, after=before, pitch=pitch, widest=widest):
+            parts += ["\n\n", f"{'#' * level} {text}" if level else text]
+        elif level:
+            parts += [" ", text]
+        else:
+            parts[-1], glue = glued(parts[-1], text, is_full=before.right >= FULL_LINE * widest)
+            parts += [glue, text]
+        before = line
+    return "".join(parts[1:])
+
+
+def usual_pitch(page: list[Line]) -> float:
+    """Return the usual distance from one line to the next; paragraphs are set further apart, so not the median."""
+    distances = sorted(d for a, b in pairwise(page) if (d := distance(a, b)) > 0)
+    return distances[len(distances) // 3] if distances else 0.0
+
+
+def distance(before: Line, line: Line) -> float:
+    """Measure from base line to base line; negative where the text goes on at the top of another column."""
+    return before.bottom - (line.top - line.height)
+
+
+def begins_paragraph(line: Line, *, after: Line, pitch: float, widest: float) -> bool:
+    if abs(line.height - after.height) > 0.05 * after.height:
+        return True
+    gap = distance(after, line)
+    if gap > PARAGRAPH_GAP * max(pitch, after.height):
+        return True
+    if gap < 0:
+        return re.search(r"[.!?:]$", after.text) is not None or not line.text[0].islower()
+    return re.search(r"[.!?:]$", after.text) is not None and after.right < FULL_LINE * widest
+
+
+def glued(before: str, text: str, *, is_full: bool) -> tuple[str, str]:
+    """Decide what stands between two lines of a paragraph: nothing, a space or the end of a line."""
+    if re.search(r"[^\W\d_]-$", before) and text[0].islower():
+        return before[:-1], ""
+    if BULLET.match(text) or NUMBERED.match(text):
+        return before, "\n"
+    return before, " " if is_full or text[0].islower() else "\n"
+
+
+def join_pages(texts: list[str]) -> tuple[str, tuple[int, ...]]:
+    """Put the pages together and say where each begins; a sentence that runs on stays one paragraph."""
+    parts: list[str] = []
+    starts, position = [], 0
+    for text in texts:
+        if text and parts:
+            parts.append(between_pages(parts[-1], text))
+            position += len(parts[-1])
+        starts.append(position)
+        if text:
+            parts.append(text)
+            position += len(text)
+    return "".join(parts), tuple(starts)
+
+
+def between_pages(before: str, after: str) -> str:
+    is_heading = before[before.rfind("\n") + 1 :].startswith("#")
+    runs_on = re.search(r"[\w,;–-]$", before) and after[0].islower()
+    return " " if runs_on and not is_heading else "\n\n"
