@@ -9,7 +9,13 @@ import structlog
 from structlog.typing import Processor
 
 # Libraries that tell what only their authors want to know.
-QUIET = {"uvicorn.access": "CRITICAL", "httpx": "WARNING", "httpcore": "WARNING", "django-q": "WARNING"}
+QUIET = {
+    "uvicorn.access": "CRITICAL",
+    "uvicorn.error": "WARNING",
+    "httpx": "WARNING",
+    "httpcore": "WARNING",
+    "django-q": "WARNING",
+}
 
 
 def configure(config: dict[str, Any]) -> None:

@@ -1,0 +1,112 @@
+"""`manage.py start`: the whole of Magnet with one command, which is what `make run` calls."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from magnet import embedded_postgres, first_start
+from magnet.database_check import check_database
+from magnet.errors import MagnetError, NotConfigured
+from magnet.management.commands import web, work
+from magnet.supervisor import Supervisor
+
+log = structlog.get_logger(__name__)
+
+QUESTION = "How do I add a knowledge source?"
+MEND_EVERY_SECONDS = 2.0
+
+
+class Command(BaseCommand):
+    help = "Start everything: database, migrations, demo, web and workers."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # First the port: whoever finds it taken has changed nothing.
+        listener = web.listen(settings.HOST, port=settings.PORT)
+        try:
+            check_database()
+            call_command("migrate", verbosity=0, interactive=False)
+            first_start.set_up()
+        except MagnetError as error:
+            raise CommandError(str(error)) from error
+        connections.close_all()
+        threading.Thread(target=self.greet_when_ready, daemon=True).start()
+        status = Supervisor([*work.programs(), web.program(listener)], look_after=Mender().look).run()
+        self.stdout.write("Magnet has stopped.")
+        sys.exit(status)
+
+    def greet_when_ready(self) -> None:
+        wait_until_live()
+        self.stdout.write(greeting(first_start.welcome()))
+        self.stdout.flush()
+        connections.close_all()
+
+
+class Mender:
+    """Starts the embedded database again should its guardian have been killed."""
+
+    def __init__(self) -> None:
+        self.next_look = 0.0
+
+    def look(self) -> None:
+        if not settings.IS_EMBEDDED or time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + MEND_EVERY_SECONDS
+        try:
+            embedded_postgres.attach(settings.DATA_DIR)
+        except NotConfigured as error:
+            log.warning("database_not_mended", reason=str(error))
+
+
+def wait_until_live() -> None:
+    host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104 - read, not bound
+    request = urllib.request.Request(f"http://{bracketed(host)}:{settings.PORT}/health/live")
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own address
+                return
+        except urllib.error.HTTPError:
+            # It answers; what it says is the health page's business.
+            return
+        except OSError:
+            time.sleep(0.1)
+
+
+def bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def greeting(welcome: first_start.Welcome) -> str:
+    url = settings.PUBLIC_URL
+    key = welcome.api_key or "YOUR_KEY"
+    password = f"{welcome.password}   (kept in {first_start.password_file()}; change it in the admin)"
+    key_line = f"{welcome.api_key}   (kept in {first_start.api_key_file()})"
+    own_key = "the ones you made (another: python manage.py create_api_key NAME --scopes all)"
+    return f"""
+Magnet is ready.
+
+  Open      {url}/admin/
+  Sign in   {welcome.email}
+  Password  {password if welcome.password else "the one you chose"}
+  API key   {key_line if welcome.api_key else own_key}
+
+Three things to try
+  1. In the admin, open the RAG tool `handbook` and ask under "Try it": {QUESTION}
+  2. Over the API:
+     curl {url}/api/rag-tools/handbook/answer -H "Authorization: Bearer {key}" \\
+          -H "Content-Type: application/json" -d '{{"question": "{QUESTION}"}}'
+  3. In another terminal:
+     {sys.executable} {settings.BASE_DIR / "manage.py"} ask handbook "{QUESTION}"
+
+Stop with Ctrl-C.
+"""
