@@ -103,7 +103,7 @@ def _enqueue(run: SyncRun) -> None:
     queue.enqueue("knowledge.jobs.step", str(run.pk), cluster=cluster)
 
 
-# -- The clock -----------------------------------------------------------------------------------------------------------
+# -- The clock -----------------------------------------------------------------------------------------------
 
 
 def start_due() -> int:
@@ -137,15 +137,13 @@ def _wake_abandoned() -> int:
     """Runs whose worker is gone, or whose task was lost, go on with a new step."""
     minute_ago = timezone.now() - ledger.LEASE / 5
     runs = SyncRun.objects.unfinished().exclude(status=Status.WAITING).filter(created_at__lt=minute_ago)
-    abandoned = [
-        run for run in runs.select_related("source") if run.heartbeat_at is None or run.heartbeat_at < minute_ago
-    ]
+    abandoned = list(runs.filter(Q(heartbeat_at=None) | Q(heartbeat_at__lt=minute_ago)))
     for run in abandoned:
         _enqueue(run)
     return len(abandoned)
 
 
-# -- A step --------------------------------------------------------------------------------------------------------------
+# -- A step --------------------------------------------------------------------------------------------------
 
 
 def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) -> bool:

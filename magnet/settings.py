@@ -264,7 +264,8 @@ Q_CLUSTER = {
     **_cluster,
     "name": "fast",
     "workers": env.int("MAGNET_FAST_WORKERS", 1),
-    "ALT_CLUSTERS": {  # A listing is one task, however slowly a website answers; a dead worker is noticed by its heartbeat, not by this.
+    # A listing is one task, however slowly a website answers; a dead worker is noticed by its heartbeat, not by this.
+    "ALT_CLUSTERS": {
         "bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 3_600, "retry": 3_660}
     },
 }
