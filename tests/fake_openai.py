@@ -57,7 +57,7 @@ class FakeOpenAI:
         # Servers that do not know `stream_options` answer 400 to it.
         self.knows_stream_options = True
         self.requests: list[Received] = []
-        self.active = self.most_active = self.disconnects = 0
+        self.connections = self.active = self.most_active = self.disconnects = 0
         self._scripted: deque[Scripted] = deque()
         self._loop = asyncio.new_event_loop()
         self.port = 0
@@ -112,6 +112,7 @@ class Exchange(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.fake.connections += 1
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.task and not self.task.done():

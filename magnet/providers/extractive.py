@@ -21,17 +21,12 @@ NO_EVIDENCE = (
     "Set OPENAI_API_KEY, or add a provider in the admin under Providers, to get written answers."
 )
 WORD = re.compile(r"\w+")
-WANTS_NUMBER = re.compile(
-    r"\b(how (many|much|long|old|far|big|large|often)|when|what (year|percentage|date|number|day)|which year|"
-    r"wie (viele?|lange|oft|groß)|wann|combien|quand|cuánt\w+|cuándo)\b|几|多少|何时|什么时候",
-    re.IGNORECASE,
-)
 # What refers to the sentence before it.
 REFERS_BACK = re.compile(
     r"(it|its|they|their|this|these|that|those|he|she|his|her|such|however|also|er|sie|es|dies\w*|il|elle)\b",
     re.IGNORECASE,
 )
-MEANING_WEIGHT, ABOUT_WEIGHT, RANK_WEIGHT, NUMBER_WEIGHT = 0.6, 0.35, 0.04, 0.1
+MEANING_WEIGHT, ABOUT_WEIGHT, NEIGHBOUR_WEIGHT, RANK_WEIGHT = 0.6, 0.35, 0.2, 0.01
 # A further sentence is quoted when it scores at least this share of the best one.
 SHARE_OF_BEST = 0.8
 STEM_LENGTH = 6
@@ -67,23 +62,30 @@ def quoted_start(evidence: Sequence[Evidence]) -> str:
 
 
 def scored(question: str, candidates: Sequence[Candidate]) -> list[float]:
-    """How well each fits: rare words in common, likeness of meaning, its heading, its passage's rank, a number."""
+    """How well each fits: rare words shared with it, its heading and its neighbours, meaning, its passage's rank."""
     pieces = [candidate.quotable for candidate in candidates]
     asked = stems(question)
-    words = [stems(piece.text) for piece in pieces]
+    words = [stems(piece.meaning) for piece in pieces]
     abouts = [stems(piece.about) for piece in pieces]
     rarity = rarities(asked, [own | above for own, above in zip(words, abouts, strict=True)])
     meaning = likeness(question, pieces)
-    first = {number: rank for rank, number in enumerate(dict.fromkeys(c.number for c in candidates))}
-    wants_number = WANTS_NUMBER.search(question) is not None
+    ranks = {number: rank for rank, number in enumerate(dict.fromkeys(c.number for c in candidates))}
     return [
         shared(asked, words[i], rarity)
         + ABOUT_WEIGHT * shared(asked, abouts[i] - words[i], rarity)
+        + NEIGHBOUR_WEIGHT
+        * max((shared(asked, words[j] - words[i], rarity) for j in neighbours(candidates, i)), default=0)
         + MEANING_WEIGHT * meaning[i]
-        - RANK_WEIGHT * first[candidate.number]
-        + NUMBER_WEIGHT * (wants_number and any(map(str.isdigit, candidate.quotable.text)))
+        - RANK_WEIGHT * ranks[candidate.number]
         for i, candidate in enumerate(candidates)
     ]
+
+
+def neighbours(candidates: Sequence[Candidate], index: int) -> list[int]:
+    """The pieces before and after, within the same passage."""
+    number = candidates[index].number
+    around = (index - 1, index + 1)
+    return [i for i in around if 0 <= i < len(candidates) and candidates[i].number == number]
 
 
 def stems(text: str) -> frozenset[str]:
@@ -113,7 +115,7 @@ def shared(asked: frozenset[str], words: frozenset[str], rarity: dict[str, float
 def likeness(question: str, pieces: Sequence[Quotable]) -> list[float]:
     from magnet.providers import local_embeddings
 
-    vectors, _ = local_embeddings.embed([question, *(piece.text for piece in pieces)])
+    vectors, _ = local_embeddings.embed([question, *(piece.meaning for piece in pieces)])
     return [float(value) for value in vectors[1:] @ vectors[0]]
 
 
@@ -149,9 +151,16 @@ def written(chosen: Sequence[Candidate]) -> str:
         pieces = list(group)
         text = pieces[0].quotable.text
         for before, piece in pairwise(pieces):
-            is_apart = piece.quotable.is_block or before.quotable.is_block
-            gap = "\n\n" if is_apart else " " if piece.position == before.position + 1 else " … "
-            text += gap + piece.quotable.text
+            text += gap(before, piece) + piece.quotable.text
         end = "\n\n" if any(piece.quotable.is_block for piece in pieces) else " "
         parts.append(f"{text} [{number}]{end}")
     return "".join(parts).strip()
+
+
+def gap(before: Candidate, after: Candidate) -> str:
+    """What stands between two quotations of one passage: dots where something was left out."""
+    if before.quotable.is_block or after.quotable.is_block:
+        return "\n\n"
+    if after.position != before.position + 1:
+        return " … "
+    return "" if before.quotable.text.endswith(("。", "！", "？")) else " "

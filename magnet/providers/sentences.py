@@ -33,6 +33,11 @@ class Quotable:
     about: str = ""
     is_block: bool = False
 
+    @property
+    def meaning(self) -> str:
+        """What it says to somebody who asks: an answer is understood together with its question."""
+        return f"{self.about} {self.text}" if is_question(self.about) else self.text
+
 
 @dataclass(frozen=True)
 class Block:
@@ -91,7 +96,7 @@ def from_paragraph(block: Block, *, about: str) -> list[Quotable]:
     """Its sentences. What follows a question is about that question."""
     found: list[Quotable] = []
     for sentence in sentences(" ".join(line.strip().lstrip("> ") for line in block.lines)):
-        if sentence.endswith(("?", "？", "؟")):
+        if is_question(sentence):
             about = sentence
             continue
         found.append(Quotable(sentence, about))
@@ -131,6 +136,10 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
+def is_question(text: str) -> bool:
+    return text.endswith(("?", "？", "؟"))
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of running text, in any script; one without an end is cut at a word."""
     found, start = list[str](), 0
@@ -144,14 +153,15 @@ def sentences(text: str) -> list[str]:
 
 
 def ends_sentence(text: str, match: re.Match[str]) -> bool:
-    if text[match.start()] != "." or match.end() >= len(text):
+    if match.end() >= len(text):
         return True
+    if text[match.end() :].lstrip()[:1].islower():
+        return False
     before = text[: match.start()].rsplit(None, 1)[-1:] or [""]
     word = before[0].lstrip("\"'“‘«([").lower()
     is_initial = len(word) == 1 and word.isalpha()
     is_abbreviation = word in ABBREVIATIONS or re.fullmatch(r"(?:[a-z]\.)+[a-z]", word) is not None
-    follows = text[match.end() :].lstrip()[:1]
-    return not (is_initial or is_abbreviation or follows.islower())
+    return text[match.start()] != "." or not (is_initial or is_abbreviation)
 
 
 def shortened(sentence: str) -> str:
