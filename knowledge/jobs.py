@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from knowledge import sync
+from knowledge import originals, sync
 from knowledge.models import SyncRun
-from magnet import queue
+from magnet import queue, retention
 
 
 def step(run_id: str) -> bool:
@@ -24,3 +24,8 @@ def step(run_id: str) -> bool:
 def tick() -> int:
     """Once a minute: start what is due."""
     return sync.start_due()
+
+
+def sweep() -> dict[str, int]:
+    """Once a day: forget what was kept long enough, and files that nothing refers to."""
+    return {**retention.forget(), "files": originals.sweep()}

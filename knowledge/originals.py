@@ -6,11 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.utils import timezone
 
 from knowledge.models import Document
 
@@ -53,6 +55,25 @@ def discard(names: Iterable[str]) -> int:
     for name in candidates - used:
         default_storage.delete(name)
     return len(candidates - used)
+
+
+def sweep(*, older_than: timedelta = timedelta(days=1)) -> int:
+    """Remove stored files that no document refers to: left by a crash between file and row; returns how many.
+
+    Young files are left alone, because their row may be in a transaction that has not ended.
+    """
+    before = timezone.now() - older_than
+    removed = 0
+    for folder in _folders("originals"):
+        names = [f"{folder}/{name}" for name in default_storage.listdir(folder)[1]]
+        removed += discard(name for name in names if default_storage.get_modified_time(name) < before)
+    return removed
+
+
+def _folders(root: str) -> list[str]:
+    if not default_storage.exists(root):
+        return []
+    return [f"{root}/{name}" for name in default_storage.listdir(root)[0]]
 
 
 def _flush_to_disk(name: str) -> None:

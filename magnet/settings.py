@@ -272,6 +272,10 @@ Q_CLUSTER = {
 # What the clock calls each minute.
 TICK_JOB = "knowledge.jobs.tick"
 
+# Prompts, passages and answers are personal: they go sooner than the figures of their trace.
+PAYLOAD_DAYS = env.int("MAGNET_PAYLOAD_DAYS", 30)
+TRACE_DAYS = env.int("MAGNET_TRACE_DAYS", 180)
+
 # -- Logs ----------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = env.str("MAGNET_LOG_FORMAT", "json" if IS_PRODUCTION else "console")
