@@ -1,17 +1,20 @@
 """Every error that a person may see, drawn as one tree; each knows its HTTP status and its stable code.
 
 MagnetError
+├── MalformedRequest        400  the request itself cannot be read
 ├── InvalidInput            422  the request, form or file does not fit
 │   └── UnreadableDocument  422  a file that no reader can turn into text
 ├── NotSignedIn             401
 ├── NotAllowed              403
 ├── NotFound                404
+├── MethodNotAllowed        405
 ├── Conflict                409
 │   └── StillInUse          409  deleting what others refer to
 ├── TooLarge                413
 ├── UnsupportedMediaType    415
 ├── RateLimited             429  our own limit; says when to come back
 ├── NotConfigured           503  a setting is missing
+├── DatabaseUnavailable     503
 ├── AddressRefused          422  an outbound address that we do not fetch
 ├── SourceError             502  a knowledge source did not do its part
 │   ├── ListingFailed       502  the listing is not complete, so nothing is deleted
@@ -43,6 +46,10 @@ class MagnetError(Exception):
         self.extra = extra
 
 
+class MalformedRequest(MagnetError):
+    status, code, title = 400, "malformed_request", "The request cannot be read"
+
+
 class InvalidInput(MagnetError):
     status, code, title = 422, "invalid_input", "The input does not fit"
 
@@ -61,6 +68,10 @@ class NotAllowed(MagnetError):
 
 class NotFound(MagnetError):
     status, code, title = 404, "not_found", "There is no such thing"
+
+
+class MethodNotAllowed(MagnetError):
+    status, code, title = 405, "method_not_allowed", "This cannot be done here"
 
 
 class Conflict(MagnetError):
@@ -85,6 +96,10 @@ class RateLimited(MagnetError):
 
 class NotConfigured(MagnetError):
     status, code, title = 503, "not_configured", "A setting is missing"
+
+
+class DatabaseUnavailable(MagnetError):
+    status, code, title = 503, "database_unavailable", "The database does not answer"
 
 
 class AddressRefused(InvalidInput):

@@ -1,0 +1,70 @@
+"""What an API key may be allowed to do, and which permission of a person stands for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+ALL = "all"
+
+SCOPES: dict[str, str | Promise] = {
+    "providers:read": _("See providers"),
+    "providers:write": _("Add, change and remove providers"),
+    "models:read": _("See models"),
+    "models:write": _("Add, change and remove models"),
+    "prompt-templates:read": _("See prompt templates"),
+    "prompt-templates:write": _("Add and remove prompt templates, change drafts"),
+    "prompt-templates:publish": _("Publish prompt templates and undo it"),
+    "knowledge-sources:read": _("See knowledge sources, their documents and sync runs"),
+    "knowledge-sources:write": _("Add, change and remove knowledge sources and documents, start syncs"),
+    "knowledge-sources:run": _("Search in knowledge sources"),
+    "rag-tools:read": _("See RAG tools"),
+    "rag-tools:write": _("Add and remove RAG tools, change drafts"),
+    "rag-tools:publish": _("Publish RAG tools and undo it"),
+    "rag-tools:run": _("Ask RAG tools"),
+    "api-keys:read": _("See API keys"),
+    "api-keys:write": _("Make and revoke API keys"),
+    "traces:read": _("See traces"),
+    ALL: _("Everything, also what later versions add"),
+}
+
+# The permission that gives a person the scope. Asking and searching need no more than seeing.
+PERMISSIONS: dict[str, str] = {
+    "providers:read": "magnet.view_provider",
+    "providers:write": "magnet.change_provider",
+    "models:read": "magnet.view_aimodel",
+    "models:write": "magnet.change_aimodel",
+    "prompt-templates:read": "magnet.view_prompttemplate",
+    "prompt-templates:write": "magnet.change_prompttemplate",
+    "prompt-templates:publish": "magnet.publish_prompttemplate",
+    "knowledge-sources:read": "knowledge.view_knowledgesource",
+    "knowledge-sources:write": "knowledge.change_knowledgesource",
+    "knowledge-sources:run": "knowledge.view_knowledgesource",
+    "rag-tools:read": "tools_app.view_ragtool",
+    "rag-tools:write": "tools_app.change_ragtool",
+    "rag-tools:publish": "tools_app.publish_ragtool",
+    "rag-tools:run": "tools_app.view_ragtool",
+    "api-keys:read": "magnet.view_apikey",
+    "api-keys:write": "magnet.change_apikey",
+    "traces:read": "magnet.view_trace",
+}
+
+
+def unknown_scopes(scopes: Iterable[str]) -> list[str]:
+    return sorted(set(scopes) - set(SCOPES))
+
+
+def scopes_from(permissions: Iterable[str]) -> frozenset[str]:
+    """The scopes that a person with these permissions ("app.codename") has."""
+    held = set(permissions)
+    return frozenset(scope for scope, permission in PERMISSIONS.items() if permission in held)
+
+
+def narrowed(scopes: Iterable[str], *, to: frozenset[str]) -> frozenset[str]:
+    """What remains of a key's scopes within those of its owner: a key never does more than its owner."""
+    wanted = frozenset(scopes)
+    if ALL in to:
+        return wanted
+    return to if ALL in wanted else wanted & to
