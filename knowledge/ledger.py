@@ -63,7 +63,7 @@ def ensure_index(source: KnowledgeSource) -> KnowledgeIndex:
             number=last + 1,
             status=KnowledgeIndex.Status.LIVE,
             embedding_model=source.embedding_model,
-            dimensions=source.embedding_model.dimensions,
+            dimensions=source.embedding_model.dimensions or 0,
             chunker=source.chunker,
             chunker_config=source.chunker_config,
             language=source.language,
@@ -212,7 +212,7 @@ def _delete_batch(ids: list[UUID]) -> int:
         cursor.execute("delete from knowledge_chunk where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_indexeddocument where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_document where id = any(%(ids)s)", found)
-    transaction.on_commit(partial(originals.discard, [row.file.name for row in rows]))
+    transaction.on_commit(partial(originals.discard, [row.file.name or "" for row in rows]))
     return len(rows)
 
 

@@ -44,7 +44,7 @@ def keep(body: bytes, *, filename: str = "") -> Original:
 
 
 def read(document: Document) -> bytes:
-    with default_storage.open(document.file.name) as file:
+    with default_storage.open(str(document.file.name)) as file:
         return bytes(file.read())
 
 

@@ -35,7 +35,7 @@ ROLE = env.str("MAGNET_ROLE", "command")
 
 def kept_secret(variable: str, *, filename: str) -> str:
     """A secret from the environment; outside production one is made once and kept in the data folder."""
-    value = env.str(variable, "")
+    value: str = env.str(variable, "")
     if value:
         return value
     if IS_PRODUCTION:

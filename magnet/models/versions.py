@@ -77,14 +77,15 @@ class Version(models.Model):
             raise InvalidInput(f"Unknown settings: {', '.join(unknown)}.", allowed=list(self.SETTINGS))
         for name, value in changes.items():
             setattr(self, name, value)
-        self.check_and_save()
+        self.prove()
+        self.save()
 
-    def check_and_save(self) -> None:
+    def prove(self) -> None:
+        """Raises InvalidInput naming each setting that does not fit."""
         try:
             self.full_clean()
         except ValidationError as error:
             raise InvalidInput("Some settings do not fit.", errors=error.message_dict) from error
-        self.save()
 
 
 class VersionedQuerySet(models.QuerySet[Any]):
@@ -142,7 +143,8 @@ class Versioned(Named, Tagged):
             return row.draft  # type: ignore[no-any-return]
         source = copy_of or row.live
         last = row.versions.aggregate(last=Max("number"))["last"] or 0
-        draft = row.version_model()(identity=row, number=last + 1, note=note, author=current_caller().label)
+        version_model: Any = self.version_model()
+        draft = version_model(identity=row, number=last + 1, note=note, author=current_caller().label)
         if source is not None:
             for field in source._meta.concrete_fields:
                 if field.name in source.SETTINGS:
@@ -150,9 +152,9 @@ class Versioned(Named, Tagged):
         draft.save()
         if source is not None:
             self.copy_relations(source, draft)
-        type(self)._default_manager.filter(pk=self.pk).update(draft=draft, updated_at=timezone.now())
-        self.draft = draft
-        return draft
+        row.draft = self.draft = draft
+        row.save(update_fields=["draft", "updated_at"])
+        return draft  # type: ignore[no-any-return]
 
     def copy_relations(self, source: Any, draft: Any) -> None:
         """Copy what stands in other tables; a subclass with such tables says how."""
@@ -183,6 +185,7 @@ class Versioned(Named, Tagged):
             raise Conflict(f"“{self.name}” has no draft to publish. Change something first.")
         publication = _publication(row, target, note=note)
         if target.published_at is None:
+            target.prove()
             target.published_at = timezone.now()
             target.save(update_fields=["published_at"])
         self._move_live(row, target)
