@@ -18,6 +18,14 @@ env = environ.Env()
 if (BASE_DIR / ".env").exists():
     env.read_env(BASE_DIR / ".env")
 
+
+def number(variable: str, default: int) -> int:
+    try:
+        return int(env.str(variable, str(default)))
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{variable} is {env.str(variable)!r}. Set it to a whole number.") from error
+
+
 # -- Where and how -------------------------------------------------------------------------------------------
 
 ENVIRONMENT = env.str("MAGNET_ENVIRONMENT", "local")
@@ -27,7 +35,7 @@ IS_PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.bool("MAGNET_DEBUG", False)
 
 DATA_DIR = Path(env.str("MAGNET_DATA_DIR", str(BASE_DIR / ".data"))).absolute()
-PORT = env.int("PORT", 8000)
+PORT = number("PORT", 8000)
 HOST = env.str("HOST", "127.0.0.1")
 # Which kind of process this is: `web` gets a connection pool; a worker must not, because fork would share it.
 ROLE = env.str("MAGNET_ROLE", "command")
@@ -44,8 +52,17 @@ def kept_secret(variable: str, *, filename: str) -> str:
             f'Make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
         )
     path = DATA_DIR / filename
+    try:
+        return kept_text(path)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data folder {DATA_DIR} cannot be used: {error}. Make it writable, or set MAGNET_DATA_DIR."
+        ) from error
+
+
+def kept_text(path: Path) -> str:
     if not path.exists():
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with path.open("x") as file:
                 path.chmod(0o600)
@@ -82,9 +99,9 @@ CORS_ORIGINS = env.list("MAGNET_CORS_ORIGINS", default=[])
 ALLOWED_PRIVATE_HOSTS = env.list("MAGNET_ALLOWED_PRIVATE_HOSTS", default=[])
 # Folders below which the `folder` connector may read.
 FOLDER_ROOTS = [Path(root).absolute() for root in env.list("MAGNET_FOLDER_ROOTS", default=[str(BASE_DIR / "docs")])]
-MAX_UPLOAD_BYTES = env.int("MAGNET_MAX_UPLOAD_MB", 100) * 1024 * 1024
-MAX_JSON_BYTES = env.int("MAGNET_MAX_JSON_MB", 50) * 1024 * 1024
-REQUESTS_PER_MINUTE = env.int("MAGNET_REQUESTS_PER_MINUTE", 6000)
+MAX_UPLOAD_BYTES = number("MAGNET_MAX_UPLOAD_MB", 100) * 1024 * 1024
+MAX_JSON_BYTES = number("MAGNET_MAX_JSON_MB", 50) * 1024 * 1024
+REQUESTS_PER_MINUTE = number("MAGNET_REQUESTS_PER_MINUTE", 6000)
 
 # Providers store the name of one of these variables, never its value.
 PROVIDER_KEYS = {name: value for name, value in env.ENVIRON.items() if name.endswith("_API_KEY") and value}
@@ -181,23 +198,23 @@ def database() -> dict[str, Any]:
         from magnet import embedded_postgres
 
         url = embedded_postgres.url(DATA_DIR)
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL: postgresql://user:password@host:5432/magnet")
     try:
         parsed = dict(environ.Env.db_url_config(url))
     except Exception as error:
         raise ImproperlyConfigured(
             "DATABASE_URL cannot be read. It looks like postgresql://user:password@host:5432/magnet"
         ) from error
-    if parsed.get("ENGINE") != "django.db.backends.postgresql":
-        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL: postgresql://user:password@host:5432/magnet")
     options = dict(parsed.get("OPTIONS", {}))
     if ROLE == "web":
-        options["pool"] = {"min_size": 1, "max_size": env.int("MAGNET_POOL_SIZE", 10), "timeout": 10}
+        options["pool"] = {"min_size": 1, "max_size": number("MAGNET_POOL_SIZE", 10), "timeout": 10}
     return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "TEST": {"NAME": env.str("TEST_DATABASE", None)}}
 
 
 IS_EMBEDDED = not env.str("DATABASE_URL", "")
 DATABASES = {"default": database()}
-RETRIEVAL_POOL_SIZE = env.int("MAGNET_RETRIEVAL_POOL_SIZE", 10)
+RETRIEVAL_POOL_SIZE = number("MAGNET_RETRIEVAL_POOL_SIZE", 10)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- Files, texts, time --------------------------------------------------------------------------------------
@@ -235,7 +252,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 if IS_PRODUCTION:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-    SECURE_HSTS_SECONDS = env.int("MAGNET_HSTS_SECONDS", 31_536_000)
+    SECURE_HSTS_SECONDS = number("MAGNET_HSTS_SECONDS", 31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_SSL_REDIRECT = env.bool("MAGNET_SSL_REDIRECT", True)
     # The health checks of a container do not speak TLS.
@@ -263,18 +280,18 @@ _cluster = {
 Q_CLUSTER = {
     **_cluster,
     "name": "fast",
-    "workers": env.int("MAGNET_FAST_WORKERS", 1),
+    "workers": number("MAGNET_FAST_WORKERS", 1),
     # A listing is one task, however slowly a website answers; a dead worker is noticed by its heartbeat, not by this.
     "ALT_CLUSTERS": {
-        "bulk": {**_cluster, "workers": env.int("MAGNET_BULK_WORKERS", 1), "timeout": 3_600, "retry": 3_660}
+        "bulk": {**_cluster, "workers": number("MAGNET_BULK_WORKERS", 1), "timeout": 3_600, "retry": 3_660}
     },
 }
 # What the clock calls each minute.
 TICK_JOB = "knowledge.jobs.tick"
 
 # Prompts, passages and answers are personal: they go sooner than the figures of their trace.
-PAYLOAD_DAYS = env.int("MAGNET_PAYLOAD_DAYS", 30)
-TRACE_DAYS = env.int("MAGNET_TRACE_DAYS", 180)
+PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)
+TRACE_DAYS = number("MAGNET_TRACE_DAYS", 180)
 
 # -- Logs ----------------------------------------------------------------------------------------------------
 

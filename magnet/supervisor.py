@@ -89,14 +89,21 @@ class Keeper:
 
 
 class Supervisor:
-    def __init__(self, programs: Sequence[Program], *, look_after: Callable[[], None] | None = None) -> None:
-        """`look_after` is called some times a second, for what else must be kept running."""
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        *,
+        look_after: Callable[[], None] | None = None,
+        parent: int | None = None,
+    ) -> None:
+        """`look_after` is called some times a second; where `parent` is named, its end is ours too."""
         self.keepers = [Keeper(program) for program in programs]
         self.look_after = look_after
+        self.parent = parent
         self.is_stopping = False
 
     def run(self) -> int:
-        """Blocks until a signal asks to stop (answers 0) or a program cannot be kept running (answers 1)."""
+        """Blocks until a signal or the parent's end asks to stop (0), or a program cannot be kept running (1)."""
         before = {sign: signal.signal(sign, self._stop) for sign in stop_signals()}
         try:
             return self._keep_running()
@@ -109,7 +116,7 @@ class Supervisor:
         self.is_stopping = True
 
     def _keep_running(self) -> int:
-        while not self.is_stopping:
+        while not self.is_stopping and self.parent in {None, os.getppid()}:
             for keeper in self.keepers:
                 keeper.look()
                 if keeper.has_given_up:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
+from argparse import ArgumentParser
 from typing import Any
 
 import structlog
@@ -18,6 +17,7 @@ from django.db import connections
 from magnet import embedded_postgres, first_start
 from magnet.database_check import check_database
 from magnet.errors import MagnetError, NotConfigured
+from magnet.is_live import is_live
 from magnet.management.commands import web, work
 from magnet.supervisor import Supervisor
 
@@ -30,7 +30,10 @@ MEND_EVERY_SECONDS = 2.0
 class Command(BaseCommand):
     help = "Start everything: database, migrations, demo, web and workers."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--parent", type=int, help="stop when this process is gone")
+
+    def handle(self, *args: Any, parent: int | None, **options: Any) -> None:
         # First the port: whoever finds it taken has changed nothing.
         listener = web.listen(settings.HOST, port=settings.PORT)
         try:
@@ -41,12 +44,13 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         connections.close_all()
         threading.Thread(target=self.greet_when_ready, daemon=True).start()
-        status = Supervisor([*work.programs(), web.program(listener)], look_after=Mender().look).run()
+        status = Supervisor([*work.programs(), web.program(listener)], look_after=Mender().look, parent=parent).run()
         self.stdout.write("Magnet has stopped.")
         sys.exit(status)
 
     def greet_when_ready(self) -> None:
-        wait_until_live()
+        while not is_live():
+            time.sleep(0.1)
         self.stdout.write(greeting(first_start.welcome()))
         self.stdout.flush()
         connections.close_all()
@@ -66,24 +70,6 @@ class Mender:
             embedded_postgres.attach(settings.DATA_DIR)
         except NotConfigured as error:
             log.warning("database_not_mended", reason=str(error))
-
-
-def wait_until_live() -> None:
-    host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104 - read, not bound
-    request = urllib.request.Request(f"http://{bracketed(host)}:{settings.PORT}/health/live")
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - our own address
-                return
-        except urllib.error.HTTPError:
-            # It answers; what it says is the health page's business.
-            return
-        except OSError:
-            time.sleep(0.1)
-
-
-def bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def greeting(welcome: first_start.Welcome) -> str:
