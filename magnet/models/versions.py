@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -137,7 +137,7 @@ class Versioned(Named, Tagged):
     @transaction.atomic
     def start_draft(self, *, copy_of: Version | None = None, note: str = "") -> Version:
         """The draft: the present one, or a new copy of `copy_of` (by default of what is live)."""
-        row = self.locked()
+        row: Any = self.locked()
         if row.draft is not None and copy_of is None:
             self.draft = row.draft
             return row.draft  # type: ignore[no-any-return]
@@ -154,7 +154,7 @@ class Versioned(Named, Tagged):
             self.copy_relations(source, draft)
         row.draft = self.draft = draft
         row.save(update_fields=["draft", "updated_at"])
-        return draft  # type: ignore[no-any-return]
+        return cast(Version, draft)
 
     def copy_relations(self, source: Any, draft: Any) -> None:
         """Copy what stands in other tables; a subclass with such tables says how."""
