@@ -1,3 +1,5 @@
+import importlib
+
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.utils.translation import gettext_lazy as _
@@ -12,3 +14,9 @@ class MagnetAdminConfig(AdminConfig):
     """The admin, on a site of our own; each app's admin package is imported by autodiscovery."""
 
     default_site = "magnet.admin.site.MagnetAdminSite"
+
+    def ready(self) -> None:
+        # First of all: the package registers its pages while it is imported, and asking for the site imports it. The
+        # other way round a second site would be made, and what was registered on the first would be lost.
+        importlib.import_module("magnet.admin")
+        super().ready()

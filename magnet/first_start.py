@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.db import transaction
 
+from magnet import groups
 from magnet.models import ApiKey, User
 
 KEY_NAME = "First key"
@@ -34,7 +35,8 @@ def api_key_file() -> Path:
 
 
 def set_up() -> None:
-    """Seed once: an installation in which somebody can sign in is left as it is."""
+    """Seed once: an installation in which somebody can sign in is left as it is, but for groups that it lacks."""
+    groups.seed()
     if User.objects.exists():
         return
     if "demo" in get_commands():

@@ -223,6 +223,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'prompt template',
                 'verbose_name_plural': 'prompt templates',
                 'ordering': ['name'],
+                'permissions': [('publish_prompttemplate', 'Can publish prompt templates and undo it')],
             },
         ),
         migrations.CreateModel(

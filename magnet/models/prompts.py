@@ -37,6 +37,7 @@ class PromptTemplate(Versioned):
         verbose_name = _("prompt template")
         verbose_name_plural = _("prompt templates")
         ordering = ["name"]
+        permissions = [("publish_prompttemplate", _("Can publish prompt templates and undo it"))]
 
 
 class PromptTemplateVersion(Version):

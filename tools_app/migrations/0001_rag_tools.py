@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'RAG tool',
                 'verbose_name_plural': 'RAG tools',
                 'ordering': ['name'],
+                'permissions': [('publish_ragtool', 'Can publish RAG tools and undo it')],
             },
         ),
         migrations.CreateModel(

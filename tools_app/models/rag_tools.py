@@ -28,6 +28,7 @@ class RagTool(Versioned):
         verbose_name = _("RAG tool")
         verbose_name_plural = _("RAG tools")
         ordering = ["name"]
+        permissions = [("publish_ragtool", _("Can publish RAG tools and undo it"))]
 
     def copy_relations(self, source: Any, draft: Any) -> None:
         RagToolSource.objects.bulk_create(
