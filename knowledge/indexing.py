@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from knowledge.chunk_writer import ChunkRow, Replacement, replace
 from knowledge.chunkers import CHUNKERS
 from knowledge.chunkers.base import Piece
 from knowledge.connectors.base import Connector, RemoteDocument
+from knowledge.connectors.file_names import title_of
 from knowledge.ledger import Failure
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 from knowledge.readers import read
@@ -117,7 +117,7 @@ def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connect
     """Fetch, read and cut one document; writes nothing but the original file."""
     document = entry.document
     columns, extract = _extract(document, connector=connector)
-    title = document.given_title or extract.title or PurePosixPath(document.remote_id).stem or document.remote_id
+    title = document.given_title or extract.title or title_of(document.remote_id)
     language = index.language or detect(extract.text[:LANGUAGE_SAMPLE])
     content_hash = _hash(index.settings_hash, title, language, extract.text)
     chunker = CHUNKERS[index.chunker]
@@ -206,7 +206,7 @@ def _vectors(index: KnowledgeIndex, batch: list[Prepared], *, outcome: Outcome) 
         .exclude(embedding=None)
         .values_list("vector_key", "embedding")
     )
-    vectors: dict[bytes, Any] = {bytes(key): value.to_list() for key, value in known.items()}
+    vectors: dict[bytes, Any] = {bytes(key): value for key, value in known.items()}
     missing = [key for key in texts if key not in vectors]
     outcome.reused += sum(len(item.keys) for item in batch) - len(missing)
     if missing:

@@ -55,7 +55,7 @@ def ensure_index(source: KnowledgeSource) -> KnowledgeIndex:
     """The live generation; the first one is made here. Changed chunker settings make every document due again."""
     source = KnowledgeSource.objects.select_for_update(of=("self",)).select_related("embedding_model").get(pk=source.pk)
     wanted = settings_hash(source)
-    live: KnowledgeIndex | None = source.live_index
+    live = source.live_index
     if live is None:
         last = source.indexes.aggregate(last=Max("number"))["last"] or 0
         live = KnowledgeIndex.objects.create(
@@ -70,7 +70,6 @@ def ensure_index(source: KnowledgeSource) -> KnowledgeIndex:
             settings_hash=wanted,
             live_at=timezone.now(),
         )
-        KnowledgeSource.objects.filter(pk=source.pk).update(live_index=live)
     elif live.settings_hash != wanted:
         live.chunker, live.chunker_config, live.language = source.chunker, source.chunker_config, source.language
         live.settings_hash = wanted

@@ -125,7 +125,9 @@ def _start_scheduled() -> int:
 
 def _start_retries() -> int:
     waiting = KnowledgeSource.objects.filter(
-        live_index__ledger__is_due=True, live_index__ledger__next_attempt_at__lte=timezone.now()
+        indexes__status="live",
+        indexes__ledger__is_due=True,
+        indexes__ledger__next_attempt_at__lte=timezone.now(),
     ).distinct()
     sources = [source for source in waiting if not source.runs.unfinished().exists()]
     for source in sources:

@@ -71,7 +71,6 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(blank=True, help_text='Empty: found out for each document. For example en.', max_length=10, verbose_name='language')),
                 ('deletion_guard_percent', models.PositiveSmallIntegerField(default=20, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='stop and ask when a sync would delete more than (%)')),
                 ('embedding_model', models.ForeignKey(help_text='Fixed once documents are indexed.', limit_choices_to=models.Q(('purpose', 'embedding')), on_delete=django.db.models.deletion.PROTECT, related_name='knowledge_sources', to='magnet.aimodel', verbose_name='embedding model')),
-                ('live_index', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='knowledge.knowledgeindex')),
                 ('tags', taggit.managers.TaggableManager(blank=True, help_text='A comma-separated list of tags.', through='taggit.TaggedItem', to='taggit.Tag', verbose_name='tags')),
             ],
             options={
@@ -97,6 +96,7 @@ class Migration(migrations.Migration):
                 ('metadata', models.JSONField(blank=True, default=dict, verbose_name='metadata')),
                 ('groups', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, null=True, size=None, verbose_name='groups')),
                 ('version', models.CharField(blank=True, max_length=500)),
+                ('given_title', models.CharField(blank=True, editable=False, max_length=1000)),
                 ('fetched_version', models.CharField(blank=True, editable=False, max_length=500)),
                 ('incoming_text', models.TextField(editable=False, null=True)),
                 ('listed_by', models.UUIDField(blank=True, editable=False, null=True)),

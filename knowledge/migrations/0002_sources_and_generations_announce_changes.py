@@ -4,7 +4,7 @@ from django.db import migrations
 
 TRIGGERS = """
 create trigger configuration_changed
-    after insert or delete or update of slug, name, live_index_id, embedding_model_id, config, connector
+    after insert or delete or update of slug, name, embedding_model_id, config, connector
     on knowledge_knowledgesource for each statement execute function magnet_notify_configuration();
 create trigger configuration_changed after insert or delete or update of status
     on knowledge_knowledgeindex for each statement execute function magnet_notify_configuration();

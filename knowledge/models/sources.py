@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from croniter import croniter
@@ -22,6 +22,9 @@ from knowledge.connectors.base import Connector
 from magnet.encryption import decrypt, encrypt
 from magnet.models import AIModel
 from magnet.models.base import Named, Tagged
+
+if TYPE_CHECKING:
+    from knowledge.models.indexes import KnowledgeIndex
 
 
 def connector_kinds() -> list[tuple[str, str]]:
@@ -82,9 +85,6 @@ class KnowledgeSource(Named, Tagged):
         default=20,
         validators=[MinValueValidator(0), MaxValueValidator(100)],
     )
-    live_index = models.ForeignKey(
-        "KnowledgeIndex", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
-    )
 
     objects: ClassVar[Any] = KnowledgeSourceQuerySet.as_manager()
 
@@ -108,6 +108,11 @@ class KnowledgeSource(Named, Tagged):
     @property
     def is_pushed(self) -> bool:
         return self.connector_class.is_pushed
+
+    @property
+    def live_index(self) -> KnowledgeIndex | None:
+        """The generation that serves; asked of the generations, so that saving a source cannot lose it."""
+        return self.indexes.filter(status="live").first()
 
     def used_by(self) -> list[str]:
         """The names of what refers to this source (asked of the relations, so no upper floor is imported)."""

@@ -9,13 +9,14 @@ create trigger published_version_stays before update on tools_app_ragtoolversion
 create function tools_app_refuse_source_change() returns trigger language plpgsql as $$
 begin
     if exists (select from tools_app_ragtoolversion
-               where id in (new.version_id, old.version_id) and published_at is not null) then
+               where id in (new.version_id, old.version_id) and published_at < now()) then
         raise exception 'The sources of a published version cannot be changed; start a new draft.'
             using errcode = 'check_violation';
     end if;
     return null;
 end $$;
--- Deferred: when the whole tool is deleted, its versions are gone by the end of the transaction.
+-- Deferred: when the whole tool is deleted, its versions are gone by the end of the transaction. What is published
+-- in the same transaction (now() is its start) was a draft when its sources were set.
 create constraint trigger published_sources_stay after insert or update or delete on tools_app_ragtoolsource
     deferrable initially deferred for each row execute function tools_app_refuse_source_change();
 
