@@ -233,6 +233,10 @@ class Migration(migrations.Migration):
             model_name='document',
             index=models.Index(fields=['source', 'title'], name='document_by_title'),
         ),
+        migrations.AddIndex(
+            model_name='document',
+            index=models.Index(condition=models.Q(('content_hash', ''), _negated=True), fields=['source', 'language'], name='document_by_language'),
+        ),
         migrations.AddConstraint(
             model_name='document',
             constraint=models.UniqueConstraint(fields=('source', 'remote_key'), name='document_is_unique_in_its_source'),

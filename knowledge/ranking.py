@@ -1,0 +1,140 @@
+"""Asks the database for the chunks that fit a question best: chooses how each generation is searched, and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from knowledge import statements
+from knowledge.filters import Condition
+from knowledge.generations import Generation
+from knowledge.statements import Mode, Part
+from knowledge.stores.pgvector import HalfVector
+from magnet.database import raw_pool
+from magnet.language import character_pairs
+
+# 100 + 100 candidates lose nothing against scoring every document (RETRIEVAL.md).
+CANDIDATES = 100
+# A longer question is a pasted document: its rarest words say what it is about.
+MOST_WORDS = 64
+# Candidates are found by the rarest words, which stand in this many chunks together; the score uses all words.
+RARE_ROWS, MOST_RARE_ROWS = 2_000, 10_000
+# A question of one very common word: this many of its chunks are ranked, because ranking all takes too long.
+MOST_RANKED_ROWS = 10_000
+# Documents that fit a filter are counted up to here.
+MOST_COUNTED = 50_000
+# Through the HNSW index a filter is asked for each chunk that comes along, CANDIDATES / share of them; without it each
+# chunk in scope is fetched and compared. Both cost about the same a chunk, a comparison a little less.
+EXACT_ADVANTAGE = 1.5
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked; `vectors` by the number of the generation, empty when only words count."""
+
+    text: str
+    mode: Mode
+    limit: int
+    searched: Sequence[Generation]
+    vectors: Mapping[int, HalfVector] = field(default_factory=dict)
+    condition: Condition | None = None
+
+
+Row = tuple[Any, ...]
+
+
+async def ranked(question: Question) -> tuple[list[Row], int | None]:
+    """The candidates' rows, best first, the first `limit` with their text, and how many documents fit the condition."""
+    counts = await _counts(question)
+    if not question.searched or counts == {}:
+        return [], 0
+    parts = tuple(_part(generation, counts) for generation in question.searched)
+    rows = await _rows(question, parts, counts)
+    if len(rows) < question.limit and not all(part.is_exact for part in parts):
+        # The index gave up before it had found enough, so every chunk in scope is compared.
+        parts = tuple(Part(part.index_id, part.dimensions, is_exact=True) for part in parts)
+        rows = await _rows(question, parts, counts)
+    return rows, None if counts is None else sum(counts.values())
+
+
+async def _counts(question: Question) -> dict[int, int] | None:
+    """By source, how many documents fit the condition; None where there is none."""
+    if question.condition is None:
+        return None
+    values = {**question.condition.values, "sources": _sources(question), "most": MOST_COUNTED}
+    return dict(await _fetch(statements.count(question.condition.sql), values))
+
+
+def _part(generation: Generation, counts: Mapping[int, int] | None) -> Part:
+    is_exact = not generation.has_hnsw or (counts is not None and _is_narrow(generation, counts))
+    return Part(generation.index_id, generation.dimensions, is_exact)
+
+
+def _is_narrow(generation: Generation, counts: Mapping[int, int]) -> bool:
+    in_scope = counts.get(generation.source_id, 0) * generation.chunks_per_document
+    return in_scope**2 <= EXACT_ADVANTAGE * CANDIDATES * max(generation.chunk_count, 1)
+
+
+async def _rows(question: Question, parts: tuple[Part, ...], counts: Mapping[int, int] | None) -> list[Row]:
+    languages = len(_configurations(question))
+    if question.condition is None:
+        statement = statements.unrestricted(question.mode, parts, languages=languages)
+    else:
+        statement = statements.search(question.mode, parts, languages=languages, condition=question.condition.sql)
+    return await _fetch(statement, _values(question, counts))
+
+
+async def _fetch(statement: bytes, values: Mapping[str, Any]) -> list[Row]:
+    pool = await raw_pool()
+    async with pool.connection() as connection, connection.cursor(binary=True) as cursor:
+        # Never prepared: a generic plan cannot prove that a partial index fits.
+        await cursor.execute(statement, values, prepare=False)
+        rows: list[Row] = await cursor.fetchall()
+        return rows
+
+
+def _values(question: Question, counts: Mapping[int, int] | None) -> dict[str, Any]:
+    has_pairs = any(generation.has_character_pairs for generation in question.searched)
+    values: dict[str, Any] = dict(question.condition.values) if question.condition else {}
+    values |= {
+        "words": character_pairs(question.text) if has_pairs else question.text,
+        "configurations": _configurations(question),
+        "sources": _sources(question),
+        "limit": question.limit,
+        "candidates": max(CANDIDATES, question.limit),
+        "most_words": MOST_WORDS,
+        "rare_rows": _rare_rows(question, counts),
+        "most_rows": MOST_RANKED_ROWS,
+    }
+    for generation in question.searched:
+        values |= _target_values(generation, question)
+    return values
+
+
+def _target_values(generation: Generation, question: Question) -> dict[str, Any]:
+    """The share of meaning in the score belongs to the model, unless only one of the two is asked for."""
+    index, (floor, ceiling) = generation.index_id, generation.cosine_range
+    weights: dict[Mode, float] = {"hybrid": generation.model.fusion_weight, "meaning": 1.0, "words": 0.0}
+    values: dict[str, Any] = {f"weight_{index}": weights[question.mode]}
+    values |= {f"floor_{index}": floor, f"ceiling_{index}": ceiling}
+    if question.vectors:
+        values[f"vector_{index}"] = question.vectors[index]
+    return values
+
+
+def _rare_rows(question: Question, counts: Mapping[int, int] | None) -> int:
+    """Under a condition most rows of a word are out of scope, so more words may be followed."""
+    if counts is None:
+        return RARE_ROWS
+    everything = sum(generation.chunk_count for generation in question.searched)
+    in_scope = sum(counts.get(g.source_id, 0) * g.chunks_per_document for g in question.searched)
+    return int(min(MOST_RARE_ROWS, max(RARE_ROWS, RARE_ROWS * everything / max(in_scope, 1))))
+
+
+def _configurations(question: Question) -> list[str]:
+    return sorted({name for generation in question.searched for name in generation.configurations}) or ["simple"]
+
+
+def _sources(question: Question) -> list[int]:
+    return [generation.source_id for generation in question.searched]

@@ -1,0 +1,206 @@
+"""The one statement of a search: candidates by meaning and by rare words, scored together, the best with their text.
+
+RETRIEVAL.md has the measurements behind it. Numbers of generations are written into the text, because only then can
+the planner prove that a partial index fits; everything else is bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, LiteralString
+
+from psycopg import sql
+
+from knowledge.stores import pgvector
+
+Mode = Literal["hybrid", "meaning", "words"]
+
+# Which chunks, by what their document says. A narrow scope is found first, a wide one is asked for each chunk.
+NARROW: LiteralString = " and c.document_id in (select id from scope)"
+WIDE: LiteralString = " and (select {condition} from knowledge_document d where d.id = c.document_id)"
+SCOPE: LiteralString = """scope as materialized (
+select d.id from knowledge_document d where d.source_id = any(%(sources)s) and {condition}),
+"""
+
+COUNT: LiteralString = """select d.source_id, count(*) from (
+select d.source_id from knowledge_document d where d.source_id = any(%(sources)s) and {condition}
+limit %(most)s) d group by d.source_id"""
+
+# One row for each generation: whose vector, and how its cosines become scores.
+TARGET: LiteralString = """target (index_id, vector, weight, floor, ceiling) as materialized (values {rows}),
+"""
+
+# The question's words as the documents' words were made. What is a stop word in the language that the question is
+# most likely in (the one that knows most of its words as such) is none in any other: "die" asks for no dice.
+ASKED_IN_ONE_LANGUAGE: LiteralString = """asked as materialized (
+select lexeme, positions[1] as position from unnest(to_tsvector((%(configurations)s::regconfig[])[1], %(words)s))),
+"""
+ASKED_IN_SEVERAL_LANGUAGES: LiteralString = """spoken as materialized (
+select l.name, v.lexeme, p.position from unnest(%(configurations)s::regconfig[]) l (name)
+cross join unnest(to_tsvector(l.name, %(words)s)) v cross join unnest(v.positions) p (position)),
+heard as (
+select l.name, count(distinct s.position) as kept from unnest(%(configurations)s::regconfig[]) l (name)
+left join spoken s using (name) group by 1),
+likely as materialized (select name from heard where kept = (select min(kept) from heard)),
+meant as materialized (
+select position from spoken join likely using (name) group by 1
+having count(distinct name) = (select count(*) from likely)),
+asked as materialized (
+select lexeme, min(position) as position from spoken where position in (select position from meant) group by 1),
+"""
+
+# `mass` is what all words of the question weigh, those that no document has included: a word found among many
+# that are not is a weak sign. A word of the question has one position; in several languages it may be several lexemes.
+WORDS: LiteralString = """total as materialized (
+select greatest(sum(chunk_count), 1)::float8 as chunks,
+greatest(sum(lexeme_total), 1)::float8 / greatest(sum(chunk_count), 1) as mean_length
+from knowledge_knowledgeindex where id in ({indexes})),
+frequency as (
+select a.lexeme, a.position, least(coalesce(sum(w.document_frequency), 0), t.chunks) as df, t.chunks
+from total t cross join asked a left join knowledge_word w on w.lexeme = a.lexeme and w.index_id in ({indexes})
+group by a.lexeme, a.position, t.chunks),
+weighed as materialized (
+select lexeme, position, df, ln(1 + (chunks - df + .5) / (df + .5)) as idf from frequency),
+word as materialized (
+select lexeme, df, idf, sum(df) over (order by df, lexeme) as rows from weighed where df > 0
+order by df, lexeme limit %(most_words)s),
+mass as materialized (
+select coalesce(sum(idf), 1) as mass from (
+select coalesce(max(idf) filter (where df > 0), max(idf)) as idf from weighed
+group by position order by 1 limit %(most_words)s) by_position),
+rare as materialized (
+select string_agg('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''', ' | ')::tsquery as query
+from word where rows <= %(rare_rows)s or df = rows),
+by_words as materialized (
+select c.id, c.index_id from (
+select c.id, c.index_id, c.lexemes from knowledge_chunk c
+where c.index_id in ({indexes}) and c.lexemes @@ (select query from rare){scope} limit %(most_rows)s) c
+order by ts_rank(c.lexemes, (select query from rare), 1) desc, c.id limit %(candidates)s),
+"""
+
+BY_MEANING: LiteralString = """by_meaning as materialized (
+select n.id, n.index_id from ({nearest}) n join target t using (index_id)
+order by (n.cosine - t.floor) / (t.ceiling - t.floor) desc limit %(candidates)s),
+"""
+
+# `ts_filter` leaves only the question's words of a chunk, before its lexemes become rows.
+BM25: LiteralString = """bm25 as materialized (
+select k.id, sum(w.idf * cardinality(u.positions) * 2.2 / (cardinality(u.positions)
++ 1.2 * (.25 + .75 * k.lexeme_count / t.mean_length))) as score, sum(w.idf) as matched
+from total t cross join (select array_agg(lexeme) as lexemes from word) asked cross join candidate c
+join knowledge_chunk k using (id)
+cross join unnest(ts_filter(setweight(k.lexemes, 'A', asked.lexemes), '{{a}}')) u join word w using (lexeme)
+group by k.id),
+"""
+NO_BM25: LiteralString = """bm25 as (select null::bigint as id, 0 as score, 0 as matched where false),
+mass as (select 1 as mass),
+"""
+
+SCORED: LiteralString = """measured as (
+select k.id, k.index_id, t.weight,
+least(1, greatest(0, (1 - (k.embedding <=> t.vector) - t.floor) / (t.ceiling - t.floor))) as meaning,
+coalesce(b.score / nullif(max(b.score) over (), 0) * least(1, max(b.matched) over () / m.mass), 0) as words
+from candidate c join knowledge_chunk k using (id) join target t on t.index_id = k.index_id
+cross join mass m left join bm25 b using (id)),
+scored as (
+select id, index_id, meaning, words, t.weight * coalesce(meaning, 0) + (1 - t.weight) * words as score from measured t),
+ranked as (
+select *, row_number() over (order by score desc, id) as place,
+case when meaning is not null then rank() over (order by meaning desc nulls last) end as meaning_place,
+case when words > 0 then rank() over (order by words desc) end as words_place from scored)
+select r.id, r.index_id, r.score, r.meaning, r.words, r.meaning_place, r.words_place,
+d.id, d.remote_id, d.title, d.url, k.text, k.heading, k.page,
+k.start, k."end", d.content_hash, k.token_count
+from ranked r left join (knowledge_chunk k join knowledge_document d on d.id = k.document_id)
+on k.id = r.id and r.place <= %(limit)s
+order by r.place"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the statement must know of one generation while it is written."""
+
+    index_id: int
+    dimensions: int
+    is_exact: bool
+
+
+@lru_cache(maxsize=256)
+def unrestricted(mode: Mode, parts: tuple[Part, ...], *, languages: int) -> bytes:
+    """The search over all documents, as sent: writing it takes longer than many a search."""
+    return search(mode, parts, languages=languages)
+
+
+def search(mode: Mode, parts: Sequence[Part], *, languages: int, condition: sql.Composable | None = None) -> bytes:
+    """The search, limited to the documents `d` that fit the condition."""
+    texts: list[sql.Composable] = [_target(mode, parts)]
+    if condition is not None and any(part.is_exact for part in parts):
+        texts.insert(0, sql.SQL(SCOPE).format(condition=condition))
+    if mode != "words":
+        texts.append(sql.SQL(BY_MEANING).format(nearest=_nearest(parts, condition)))
+    if mode != "meaning":
+        asked = ASKED_IN_ONE_LANGUAGE if languages == 1 else ASKED_IN_SEVERAL_LANGUAGES
+        texts += [sql.SQL(asked), _words(parts, condition)]
+    texts += [_candidates(mode), sql.SQL(NO_BM25 if mode == "meaning" else BM25).format(), sql.SQL(SCORED)]
+    return (sql.SQL("with ") + sql.Composed(texts)).as_bytes(None)
+
+
+def count(condition: sql.Composable) -> bytes:
+    """How many documents of each source fit the condition."""
+    return sql.SQL(COUNT).format(condition=condition).as_bytes(None)
+
+
+def vector_name(part: Part) -> str:
+    return f"vector_{part.index_id}"
+
+
+def _target(mode: Mode, parts: Sequence[Part]) -> sql.Composed:
+    row = sql.SQL("({index}, {vector}::halfvec, {weight}::float8, {floor}::float8, {ceiling}::float8)")
+    rows = [
+        row.format(
+            index=sql.Literal(part.index_id),
+            vector=sql.SQL("null") if mode == "words" else sql.Placeholder(vector_name(part)),
+            **{name: sql.Placeholder(f"{name}_{part.index_id}") for name in ("weight", "floor", "ceiling")},
+        )
+        for part in parts
+    ]
+    return sql.SQL(TARGET).format(rows=sql.SQL(", ").join(rows))
+
+
+def _nearest(parts: Sequence[Part], condition: sql.Composable | None) -> sql.Composed:
+    found = [
+        pgvector.nearest(
+            part.index_id,
+            dimensions=part.dimensions,
+            vector=sql.Placeholder(vector_name(part)),
+            is_exact=part.is_exact,
+            scope=_scope(condition, is_narrow=part.is_exact),
+        )
+        for part in parts
+    ]
+    return sql.SQL(" union all ").join(found)
+
+
+def _words(parts: Sequence[Part], condition: sql.Composable | None) -> sql.Composed:
+    return sql.SQL(WORDS).format(
+        indexes=sql.SQL(", ").join([sql.Literal(part.index_id) for part in parts]),
+        scope=_scope(condition, is_narrow=any(part.is_exact for part in parts)),
+    )
+
+
+def _scope(condition: sql.Composable | None, *, is_narrow: bool) -> sql.Composable:
+    if condition is None:
+        return sql.SQL("")
+    return sql.SQL(NARROW) if is_narrow else sql.SQL(WIDE).format(condition=condition)
+
+
+def _candidates(mode: Mode) -> sql.Composable:
+    both = "select id from by_meaning union select id from by_words"
+    chosen: dict[Mode, LiteralString] = {
+        "hybrid": both,
+        "meaning": "select id from by_meaning",
+        "words": "select id from by_words",
+    }
+    return sql.SQL("candidate as materialized ({}),\n").format(sql.SQL(chosen[mode]))
