@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,14 +40,20 @@ class Call:
 Answer = Page | list[Page] | Callable[[Call], Page]
 
 
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that leaves early is what many tests are about."""
+
+
 class FakeWebsite:
     """`site.routes["/a"] = Page(...)`; a list is used up answer by answer (the last one stays)."""
 
     def __init__(self, host: str = "127.0.0.1", *, tls: Any = None) -> None:
         self.routes: dict[str, Answer] = {}
         self.calls: list[Call] = []
-        self._server = ThreadingHTTPServer((host, 0), handler_for(self))
-        self._server.daemon_threads = True
+        self._server = QuietServer((host, 0), handler_for(self))
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.host, self.port = host, self._server.server_address[1]
@@ -109,8 +115,7 @@ def handler_for(site: FakeWebsite) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers.get("Content-Length") or 0)
             headers = dict(self.headers.items())
             page = site.answer(Call(self.command, self.path, headers, self.rfile.read(length)))
-            with suppress(ConnectionError):
-                self.send(page)
+            self.send(page)
 
         do_POST = do_GET
 
