@@ -46,7 +46,7 @@ def work(name: str) -> int:
     """Run one cluster until it is told to stop; answers the exit status."""
     if name != Conf.CLUSTER_NAME:
         raise NotConfigured(f"Start this cluster with `python manage.py work --cluster {name}`.")
-    queue.schedule_tick()
+    queue.schedule_jobs()
     # The forks must not share our connection.
     connections.close_all()
     lifeline.end_forks_with_this_process()

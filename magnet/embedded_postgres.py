@@ -81,6 +81,13 @@ def attach(data_dir: Path, *, durable: bool = True) -> str:
     return place.url()
 
 
+def detach(data_dir: Path) -> None:
+    """Stop using the database before this process ends."""
+    held = _held.pop(place_of(data_dir).root, None)
+    if held:
+        held.close()
+
+
 @contextmanager
 def explained(data_dir: Path) -> Iterator[None]:
     """Turns the system's refusals into sentences."""

@@ -23,7 +23,6 @@ BEAT_SECONDS = 5
 # Three beats may be missed, by a busy machine, before a worker counts as gone.
 SILENT_SECONDS = 20
 FORGET_HEARTBEATS_AFTER = timedelta(days=1)
-TICK = "tick"
 
 
 @dataclass(frozen=True)
@@ -61,23 +60,22 @@ def _queue(job: str, *ids: int | str | UUID, cluster: Cluster, group: str) -> No
     async_task(job, *ids, cluster=cluster, group=group or None, save=False)
 
 
-def schedule_tick() -> None:
-    """Make sure that exactly one schedule runs settings.TICK_JOB each minute."""
-    from django_q.models import Schedule
-
+def schedule_jobs() -> None:
+    """Make sure that each of settings.SCHEDULED_JOBS has exactly one schedule."""
     with transaction.atomic():
         # The table has no unique name, and several workers start at the same moment.
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('magnet.queue.tick'))")
-        fields = {
-            "func": settings.TICK_JOB,
-            "schedule_type": Schedule.MINUTES,
-            "minutes": 1,
-            "repeats": -1,
-            "cluster": "fast",
-        }
-        if Schedule.objects.filter(name=TICK).update(**fields) == 0:
-            Schedule.objects.create(name=TICK, next_run=timezone.now(), **fields)
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('magnet.queue.schedules'))")
+        for job, minutes in settings.SCHEDULED_JOBS.items():
+            _schedule(job, minutes=minutes)
+
+
+def _schedule(job: str, *, minutes: int) -> None:
+    from django_q.models import Schedule
+
+    rhythm = {"schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1, "cluster": "fast"}
+    if Schedule.objects.filter(func=job).update(name=job, **rhythm) == 0:
+        Schedule.objects.create(func=job, name=job, next_run=timezone.now(), **rhythm)
 
 
 def beat(cluster: str, *, started_at: datetime) -> None:

@@ -289,8 +289,8 @@ Q_CLUSTER = {
         "bulk": {**_cluster, "workers": number("MAGNET_BULK_WORKERS", 1), "timeout": 3_600, "retry": 3_660}
     },
 }
-# What the clock calls each minute.
-TICK_JOB = "knowledge.jobs.tick"
+# What the clock calls, and after how many minutes again.
+SCHEDULED_JOBS = {"knowledge.jobs.tick": 1, "knowledge.jobs.sweep": 24 * 60}
 
 # Prompts, passages and answers are personal: they go sooner than the figures of their trace.
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)

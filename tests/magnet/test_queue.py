@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
 from django_q.models import OrmQ, Schedule
 
 from magnet import queue
+from magnet.models import WorkerHeartbeat
 
 
 @pytest.mark.django_db(transaction=True)
@@ -34,8 +40,40 @@ def test_a_job_waits_in_the_queue_of_its_cluster():
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_that_start_together_leave_one_clock():
-    queue.schedule_tick()
-    queue.schedule_tick()
+    queue.schedule_jobs()
+    queue.schedule_jobs()
 
-    schedule = Schedule.objects.get()
-    assert (schedule.func, schedule.minutes, schedule.repeats) == ("knowledge.jobs.tick", 1, -1)
+    schedules = Schedule.objects.order_by("minutes").values_list("func", "minutes", "repeats")
+    assert list(schedules) == [("knowledge.jobs.tick", 1, -1), ("knowledge.jobs.sweep", 1440, -1)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_schedules_name_jobs_that_exist():
+    for schedule in settings.SCHEDULED_JOBS:
+        assert callable(import_string(schedule))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_falls_silent_is_told_apart_from_one_that_lives():
+    queue.beat("fast", started_at=timezone.now())
+    queue.beat("bulk", started_at=timezone.now())
+    WorkerHeartbeat.objects.filter(cluster="bulk").update(beat_at=timezone.now() - timedelta(minutes=1))
+
+    fast, bulk = queue.state().clusters
+
+    assert (fast.name, fast.is_alive) == ("fast", True)
+    assert (bulk.name, bulk.is_alive) == ("bulk", False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lag_is_the_age_of_the_oldest_task_that_nobody_has_taken():
+    queue.enqueue("knowledge.jobs.tick")
+    queue.enqueue("knowledge.jobs.tick")
+    waiting, taken = OrmQ.objects.all()
+    OrmQ.objects.filter(pk=waiting.pk).update(lock=timezone.now() - timedelta(seconds=90))
+    OrmQ.objects.filter(pk=taken.pk).update(lock=timezone.now() + timedelta(seconds=90))
+
+    fast = queue.state().clusters[0]
+
+    assert fast.waiting == 1
+    assert 90 <= fast.lag_seconds < 120
