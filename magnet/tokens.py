@@ -64,7 +64,7 @@ def encoding() -> Encoding:
     if not (folder / CACHED_NAME).is_file():
         raise NotConfigured("The token table of llama-index-core is missing. Install requirements.txt again.")
     # tiktoken knows no other way to be told where its files are; elsewhere it would download them.
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
+    os.environ.update(TIKTOKEN_CACHE_DIR=str(folder))
     import tiktoken
 
     return tiktoken.get_encoding("cl100k_base")

@@ -22,6 +22,8 @@ SAMPLE_BYTES = 50_000
 # A text in UTF-8 with a few broken bytes is still UTF-8; with more it is something else.
 MAX_BROKEN_SHARE = 0.02
 # The character sets of Latin letters differ in a few of them only, so the language decides; these are not Western.
+HIGH_BYTES = bytes(range(128, 256))
+FEWEST_HIGH_BYTES = 6
 CENTRAL_EUROPEAN = frozenset({"pl", "cs", "sk", "hu", "sl", "hr", "ro", "sq"})
 CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f\x1b")) + b"\x7f"
 
@@ -91,14 +93,25 @@ def believe_charset(body: bytes, charset: str) -> bytes:
 
 
 def guess_charset(body: bytes) -> str:
+    """Guess what is not UTF-8; Western European where there is too little to go by."""
     from charset_normalizer import from_bytes
 
-    best = from_bytes(body[:SAMPLE_BYTES]).best()
+    sample = body[:SAMPLE_BYTES]
+    if len(sample) - len(sample.translate(None, HIGH_BYTES)) < FEWEST_HIGH_BYTES:
+        return "cp1252"
+    best = from_bytes(sample).best()
     if best is None:
         return "cp1252"
-    if re.fullmatch("[\x00-\u024f\u2000-\u2122]*", str(best)):
+    if is_latin(str(best)):
         return best.encoding if language.detect(str(best)) in CENTRAL_EUROPEAN else "cp1252"
     return best.encoding
+
+
+def is_latin(text: str) -> bool:
+    """Say whether nearly all letters are Latin: a Greek text has Latin names, but no Latin text has a Greek letter here
+    and there, so a few of them are quotation marks in another character set."""
+    letters = [character for character in text if character.isalpha()]
+    return sum(letter > "\u024f" for letter in letters) <= 0.1 * len(letters)
 
 
 def clean(text: str, *, filename: str = "") -> str:

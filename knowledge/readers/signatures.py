@@ -72,7 +72,7 @@ def kind_of_package(body: bytes, *, filename: str) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as package:
             names = package.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
         raise unreadable(filename, "is damaged or not complete. Save it again and upload the result.") from error
     if "word/document.xml" in names or "word/document2.xml" in names:
         return "docx"
