@@ -36,7 +36,7 @@ def shown(path: str) -> str:
         return raw.decode("cp1252", errors="replace")
 
 
-def title_of(path: str) -> str:
-    """The file name without its extension; readers find a better title later."""
-    name = PurePosixPath(shown(path))
+def title_of(remote_id: str) -> str:
+    """The file name without its extension, for documents in which no reader found a better title."""
+    name = PurePosixPath(shown(path_of(remote_id)))
     return name.stem.replace("_", " ").strip() or name.name

@@ -35,9 +35,16 @@ def canonical_url(link: str, *, base: str = "") -> str:
 
 def clean_path(path: str) -> str:
     """Percent-encoded the same way everywhere, without dots; the final slash stays, because it may matter."""
-    whole = posixpath.normpath("/" + one_escape(quote(path, safe=KEPT_IN_PATHS)).lstrip("/"))
-    is_folder = path.endswith(("/", "/.", "/..")) and whole != "/"
-    return whole + "/" * is_folder
+    kept: list[str] = []
+    *parts, last = one_escape(quote(path, safe=KEPT_IN_PATHS)).removeprefix("/").split("/")
+    for part in [*parts, last]:
+        if part == "..":
+            del kept[-1:]
+        elif part != ".":
+            kept.append(part)
+    if last in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def clean_query(query: str) -> str:

@@ -60,6 +60,13 @@ class WebsiteSecrets(BaseModel):
     header_name: str = Field(default="", title="Header", description="Such as X-Api-Key.", repr=False)
     header_value: str = Field(default="", title="Value of the header", repr=False)
 
+    @field_validator("header_name", "header_value")
+    @classmethod
+    def fits_into_a_header(cls, value: str) -> str:
+        if not value.isascii() or not value.isprintable():
+            raise ValueError("A header is one line of plain letters, digits and signs, without accents.")
+        return value.strip()
+
     def headers(self) -> dict[str, str]:
         found = {self.header_name: self.header_value} if self.header_name and self.header_value else {}
         if self.username:

@@ -207,11 +207,12 @@ def test_further_hosts_belong_when_named_and_never_see_the_password(site, settin
     with fake_website("127.0.0.2") as other:
         start = site.page("/", f"{other.url}/docs")
         other.page("/docs")
-        secrets = WebsiteSecrets(username="me", password="secret")
+        secrets = WebsiteSecrets(username="me", password="secret", header_name="X-Api-Key", header_value="k")
 
         assert len(listed(website(start, hosts=[f"127.0.0.2:{other.port}"], secrets=secrets))) == 2
         assert site.calls[-1].headers["Authorization"] == "Basic bWU6c2VjcmV0"
-        assert all("Authorization" not in call.headers for call in other.calls)
+        assert site.calls[-1].headers["X-Api-Key"] == "k"
+        assert all("Authorization" not in call.headers and "X-Api-Key" not in call.headers for call in other.calls)
         assert "secret" not in repr(secrets)
 
 
@@ -358,3 +359,9 @@ def test_fetches_one_page(site):
 def test_a_start_address_that_is_none_is_refused_in_the_form(address):
     with pytest.raises(ValueError, match="Enter the whole address"):
         WebsiteConfig(start_url=address)
+
+
+@pytest.mark.parametrize("value", ["a\r\nHost: inner", "Schlüssel"])
+def test_a_header_that_is_none_is_refused_in_the_form(value):
+    with pytest.raises(ValueError, match="one line of plain letters"):
+        WebsiteSecrets(header_name="X-Api-Key", header_value=value)

@@ -14,6 +14,7 @@ from magnet.addresses import assert_address_allowed
 from magnet.errors import AddressRefused, FetchFailed
 from magnet.http import OutboundClient
 from tests.fake_website import FakeWebsite, Page, fake_website
+from tests.memory import memory_peak
 
 MB = 1024 * 1024
 
@@ -179,17 +180,13 @@ def test_a_body_is_capped_whether_announced_or_not(site, client):
 
 
 def test_a_bomb_is_stopped_before_it_fills_the_memory(site, client):
-    import tracemalloc
-
     bomb = gzip.compress(b"\0" * 300 * MB)
     site.routes["/bomb"] = Page(bomb, headers={"Content-Encoding": "gzip"})
-    tracemalloc.start()
 
-    with pytest.raises(FetchFailed, match="larger than 1 MB"):
+    with memory_peak() as peak, pytest.raises(FetchFailed, match="larger than 1 MB"):
         client.get(f"{site.url}/bomb", max_bytes=MB)
 
-    assert tracemalloc.get_traced_memory()[1] < 10 * MB
-    tracemalloc.stop()
+    assert peak() < 10 * MB
 
 
 def test_packed_bodies_arrive_unpacked(site, client):
