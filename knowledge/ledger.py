@@ -19,7 +19,7 @@ from knowledge import originals
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
 from magnet.errors import MagnetError, ProviderError, SourceError, StillInUse
-from magnet.models import AuditEntry
+from magnet.models import AuditEntry, Trace
 
 State = IndexedDocument.State
 
@@ -75,7 +75,9 @@ def ensure_index(source: KnowledgeSource) -> KnowledgeIndex:
         live.settings_hash = wanted
         live.save(update_fields=["chunker", "chunker_config", "language", "settings_hash"])
         live.ledger.exclude(state=State.EXCLUDED).update(is_due=True, attempts=0, next_attempt_at=None)
-    return live
+    # The gateway reads models from within the event loop, where nothing more can be loaded.
+    related = ("embedding_model__provider", "embedding_model__fallback__provider")
+    return KnowledgeIndex.objects.select_related(*related).get(pk=live.pk)
 
 
 # -- Work ------------------------------------------------------------------------------------------------------------
@@ -211,6 +213,7 @@ def _delete_batch(ids: list[UUID]) -> int:
         cursor.execute("delete from knowledge_chunk where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_indexeddocument where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_document where id = any(%(ids)s)", found)
+    Trace.objects.blank_documents(found["ids"])
     transaction.on_commit(partial(originals.discard, [row.file.name or "" for row in rows]))
     return len(rows)
 

@@ -61,6 +61,8 @@ class TraceRecord(Timed):
     caller: Caller = field(default_factory=current_caller)
     recording: str = "full"
     versions: dict[str, Any] = field(default_factory=dict)
+    # Ids of the documents whose text is in a payload.
+    documents: list[UUID] = field(default_factory=list)
     spans: list[SpanRecord] = field(default_factory=list, init=False)
     is_closed: bool = field(default=False, init=False)
 
@@ -82,6 +84,7 @@ class TraceRecord(Timed):
             "feature": self.feature[:50],
             "slug": self.slug[:100],
             "versions": self.versions,
+            "documents": self.documents,
             "status": self.status,
             "error": self.error,
             "started_at": self.started_at,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from magnet.ids import uuid7
+
+
+class TraceQuerySet(models.QuerySet["Trace"]):
+    def blank_documents(self, documents: Sequence[UUID]) -> int:
+        """Take the texts out of every trace that held one of these deleted documents; figures stay."""
+        payloads = SpanPayload.objects.filter(span__trace__documents__overlap=list(documents))
+        return payloads.update(input=None, output=None, is_blanked=True)  # type: ignore[no-any-return]
 
 
 class Trace(models.Model):
@@ -30,6 +41,8 @@ class Trace(models.Model):
     input_tokens = models.PositiveBigIntegerField(_("input tokens"), default=0)
     output_tokens = models.PositiveBigIntegerField(_("output tokens"), default=0)
     cost = models.DecimalField(_("cost (USD)"), max_digits=20, decimal_places=10, default=0)
+    # Whose text stands in the payloads, so that a deletion can blank them.
+    documents = ArrayField(models.UUIDField(), default=list, blank=True, editable=False)
     summary = models.CharField(_("question"), max_length=300, blank=True)
     caller_type = models.CharField(max_length=20, blank=True)
     caller_id = models.CharField(max_length=50, blank=True)
@@ -39,12 +52,15 @@ class Trace(models.Model):
     request_id = models.CharField(_("request"), max_length=100, blank=True)
     recording = models.CharField(_("recording"), max_length=20, default="full")
 
+    objects: ClassVar[Any] = TraceQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("trace")
         verbose_name_plural = _("traces")
         ordering = ["-started_at"]
         indexes = [
             models.Index(fields=["-started_at"], name="trace_by_time"),
+            GinIndex(fields=["documents"], name="trace_by_document"),
             models.Index(fields=["feature", "slug", "-started_at"], name="trace_by_tool_and_time"),
         ]
 
@@ -99,6 +115,9 @@ class SpanPayload(models.Model):
     created_at = models.DateTimeField(db_index=True)
     input: Any = models.JSONField(null=True)
     output: Any = models.JSONField(null=True)
+    is_blanked = models.BooleanField(
+        _("texts removed"), db_default=False, help_text=_("A document in it was deleted, so the texts went with it.")
+    )
 
     objects: ClassVar[Any] = models.Manager()
 
