@@ -1,0 +1,35 @@
+"""A deleted document is found nowhere, not even in what was recorded of past answers."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from knowledge import uploads
+from knowledge.models import Document
+from magnet.models import Span, SpanPayload, Trace
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def recorded_answer(document: Document) -> SpanPayload:
+    now = timezone.now()
+    trace = Trace.objects.create(feature="rag_tool", started_at=now, documents=[document.pk], summary="Honey?")
+    span = Span.objects.create(trace=trace, name="chat", started_at=now, input_tokens=7)
+    return SpanPayload.objects.create(span=span, created_at=now, input={"text": document.text}, output=["honey"])
+
+
+def test_deleting_a_document_blanks_the_traces_that_quote_it_and_keeps_their_figures():
+    source = factories.source()
+    factories.push(source, bees="Bees make honey.", cows="Cows make milk.")
+    bees, cows = (Document.objects.get(remote_id=name) for name in ("bees", "cows"))
+    about_bees, about_cows = recorded_answer(bees), recorded_answer(cows)
+
+    uploads.delete(bees)
+
+    about_bees.refresh_from_db()
+    about_cows.refresh_from_db()
+    assert (about_bees.input, about_bees.output, about_bees.is_blanked) == (None, None, True)
+    assert about_bees.span.input_tokens == 7
+    assert (about_cows.input, about_cows.is_blanked) == ({"text": "Cows make milk."}, False)
