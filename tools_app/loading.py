@@ -1,0 +1,149 @@
+"""What answering needs to know of a RAG tool, read once and kept: no table is touched between question and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from knowledge.models import KnowledgeIndex
+from magnet.database import cached
+from magnet.errors import NotConfigured, NotFound
+from magnet.models import AIModel, PromptTemplate
+from magnet.prompts import RAG_ANSWER, variables_of
+from tools_app.models import RagTool, RagToolVersion
+
+# What answering fills into a prompt template.
+VARIABLES = frozenset({"question", "passages"})
+
+
+@dataclass(frozen=True)
+class LoadedPrompt:
+    slug: str
+    # None: the template of this slug does not exist, and the text it starts with serves.
+    version: int | None
+    version_id: int | None
+    instructions: str
+    prompt: str
+    temperature: float | None
+    max_output_tokens: int | None
+    ai_model: AIModel | None
+
+
+@dataclass(frozen=True)
+class LoadedTool:
+    """A version of a RAG tool with all that it refers to. `versions` is what a trace freezes."""
+
+    slug: str
+    name: str
+    version: int
+    sources: tuple[str, ...]
+    search_mode: Any
+    passage_count: int
+    context_tokens: int
+    minimum_score: float
+    nothing_found_text: str
+    prompt: LoadedPrompt
+    model: AIModel
+    versions: dict[str, Any]
+
+    @property
+    def is_extractive(self) -> bool:
+        return is_extractive(self.model)
+
+
+def is_extractive(model: AIModel) -> bool:
+    """No language model is configured: answers are quotations."""
+    return bool(model.provider.kind == "local")
+
+
+async def load(slug: str, *, version: int | None = None, draft: bool = False) -> LoadedTool:
+    """The live version, the one of this number, or the draft (the live one where there is none).
+
+    Raises NotFound, and NotConfigured where its model or its prompt template cannot be used.
+    """
+    return await cached(("rag_tool", slug, version, draft), partial(read, slug, version=version, draft=draft))
+
+
+def read(slug: str, *, version: int | None, draft: bool) -> LoadedTool:
+    tool = RagTool.objects.select_related("live", "draft").filter(slug=slug).first()
+    if tool is None:
+        raise NotFound(f"There is no RAG tool “{slug}”.")
+    chosen: RagToolVersion = tool.draft if draft and version is None and tool.draft else tool.version(version)
+    prompt = read_prompt(chosen)
+    sources = tuple(chosen.source_slugs())
+    if not sources:
+        raise NotConfigured(f"“{tool.name}” has no knowledge source. Choose one, and publish.")
+    return LoadedTool(
+        slug=slug,
+        name=tool.name,
+        version=chosen.number,
+        sources=sources,
+        search_mode=chosen.search_mode,
+        passage_count=chosen.passage_count,
+        context_tokens=chosen.context_tokens,
+        minimum_score=chosen.minimum_score,
+        nothing_found_text=chosen.nothing_found_text,
+        prompt=prompt,
+        model=chat_model(chosen, prompt, tool_name=tool.name),
+        versions=versions_of(slug, chosen, prompt, sources),
+    )
+
+
+def read_prompt(version: RagToolVersion) -> LoadedPrompt:
+    template = (
+        PromptTemplate.objects.select_related("live")
+        .filter(**({"pk": version.prompt_template_id} if version.prompt_template_id else {"slug": RAG_ANSWER.slug}))
+        .first()
+    )
+    row: Any = RAG_ANSWER if template is None else template.version(None)
+    unknown = sorted(variables_of(row.instructions + row.prompt) - VARIABLES)
+    if unknown:
+        raise NotConfigured(
+            f"The prompt template “{template}” has {{{unknown[0]}}}, which no RAG tool fills in. "
+            "Use {question} and {passages}, and publish the template."
+        )
+    is_stored = template is not None
+    return LoadedPrompt(
+        slug=template.slug if is_stored else RAG_ANSWER.slug,
+        version=row.number if is_stored else None,
+        version_id=row.pk if is_stored else None,
+        instructions=row.instructions,
+        prompt=row.prompt,
+        temperature=row.temperature,
+        max_output_tokens=row.max_output_tokens if is_stored else None,
+        ai_model=usable(row.ai_model_id) if is_stored else None,
+    )
+
+
+def chat_model(version: RagToolVersion, prompt: LoadedPrompt, *, tool_name: str) -> AIModel:
+    """The tool's own model, else its prompt template's, else the default."""
+    if version.ai_model_id is None:
+        return prompt.ai_model or AIModel.objects.default_for("chat")
+    return usable(version.ai_model_id, of=tool_name)
+
+
+def usable(model_id: int | None, *, of: str = "") -> Any:
+    if model_id is None:
+        return None
+    model = AIModel.objects.for_use().filter(pk=model_id).first()
+    if model is None:
+        name = AIModel.objects.get(pk=model_id).name
+        raise NotConfigured(
+            f"The model “{name}”{f' of “{of}”' if of else ''} or its provider is not active. "
+            "Make it active in the admin under Models, or choose another model."
+        )
+    return model
+
+
+def versions_of(slug: str, version: RagToolVersion, prompt: LoadedPrompt, sources: Iterable[str]) -> dict[str, Any]:
+    generations = KnowledgeIndex.objects.filter(source__slug__in=sources, status=KnowledgeIndex.Status.LIVE)
+    return {
+        "rag_tool": {"slug": slug, "version": version.number, "id": version.pk, "revision": version.revision},
+        "prompt_template": {"slug": prompt.slug, "version": prompt.version, "id": prompt.version_id},
+        "indexes": {
+            source: {"generation": number, "id": pk}
+            for source, number, pk in generations.values_list("source__slug", "number", "pk")
+        },
+    }

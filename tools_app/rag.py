@@ -1,0 +1,193 @@
+"""Questions to RAG tools: passages are found, a model writes from them, and its citations are checked.
+
+answer = await rag.answer(await rag.load("handbook"), "How do I add a knowledge source?")
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from decimal import Decimal
+from typing import cast
+
+from knowledge import retrieval
+from magnet import gateway
+from magnet.errors import InvalidInput
+from magnet.models import AIModel
+from magnet.providers.base import ChatDelta, Usage
+from magnet.streaming import Event
+from magnet.tracing import SpanRecord, TraceRecord, span, trace
+from tools_app import citations
+from tools_app.answers import Answer, CitedPassage, as_json, marked, numbered, passage_as_json
+from tools_app.loading import LoadedTool, is_extractive, load
+from tools_app.prompting import request_for, within_budget
+
+__all__ = ["EXTRACTIVE_NOTICE", "Answer", "CitedPassage", "LoadedTool", "answer", "as_json", "load", "stream"]
+
+MAX_QUESTION_CHARACTERS = 20_000
+# Said wherever a person sees such an answer.
+EXTRACTIVE_NOTICE = "No language model is configured: this answer quotes the documents word for word."
+
+
+async def answer(tool: LoadedTool, question: str) -> Answer:
+    """The whole answer. Raises InvalidInput, ProviderErrors and NotConfigured."""
+    question = cleaned(question)
+    with _answering(tool, question) as work:
+        passages = await work.find()
+        if not passages:
+            return work.nothing_found()
+        reply = await gateway.chat(tool.model, request_for(tool, question, passages))
+        text, cited, invented = citations.check(reply.text, numbers=_numbers(passages))
+        return work.finish(text, passages, cited=cited, invented=invented, usage=reply.usage)
+
+
+async def stream(tool: LoadedTool, question: str) -> AsyncGenerator[Event, None]:
+    """The answer in events: started, passages, text…, completed (the whole answer). Errors are raised.
+
+    Closing the generator stops the model.
+    """
+    question = cleaned(question)
+    with _answering(tool, question) as work:
+        yield work.started()
+        passages = await work.find()
+        yield Event("passages", {"passages": [passage_as_json(passage) for passage in passages]})
+        if passages:
+            async with aclosing(_write(work, passages)) as texts:
+                async for text in texts:
+                    yield Event("text", {"text": text})
+            whole = work.finished
+        else:
+            whole = work.nothing_found()
+            yield Event("text", {"text": whole.text})
+    # The trace is closed by now: whoever reads `completed` finds it a moment later.
+    yield Event("completed", as_json(whole))
+
+
+def cleaned(question: str) -> str:
+    """The question as it is used. Raises InvalidInput for one that is empty or too long."""
+    text = question.replace("\0", " ").encode(errors="ignore").decode().strip()
+    if not text:
+        raise InvalidInput("The question is empty. Ask with at least one word.")
+    if len(text) > MAX_QUESTION_CHARACTERS:
+        raise InvalidInput(
+            f"The question has {len(text):,} characters; {MAX_QUESTION_CHARACTERS:,} are allowed. "
+            "Shorten it, or hand in the text as a document and ask about it.",
+            max_characters=MAX_QUESTION_CHARACTERS,
+        )
+    return text
+
+
+async def _write(work: _Answering, passages: Sequence[CitedPassage]) -> AsyncGenerator[str, None]:
+    """The checked text as it comes; at its end `work.finished` is the whole answer."""
+    checking = citations.CitationFilter(_numbers(passages))
+    sent: list[str] = []
+    usage = Usage()
+    deltas = gateway.stream(work.tool.model, request_for(work.tool, work.question, passages))
+    async with aclosing(cast(AsyncGenerator[ChatDelta, None], deltas)):
+        async for delta in deltas:
+            usage = delta.usage or usage
+            if text := checking.feed(delta.text):
+                sent.append(text)
+                yield text
+    if text := checking.close():
+        sent.append(text)
+        yield text
+    work.finish("".join(sent), passages, cited=checking.cited, invented=checking.invented, usage=usage)
+
+
+def _numbers(passages: Sequence[CitedPassage]) -> range:
+    return range(1, len(passages) + 1)
+
+
+# -- One question ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _answering(tool: LoadedTool, question: str) -> Iterator[_Answering]:
+    with trace(feature="rag_tool", slug=tool.slug, summary=question, versions=tool.versions) as record:
+        yield _Answering(tool, question, record)
+
+
+class _Answering:
+    """A question on its way to an answer, and what it took so far."""
+
+    def __init__(self, tool: LoadedTool, question: str, record: TraceRecord) -> None:
+        self.tool, self.question, self.trace = tool, question, record
+        # The trace may be that of a longer story, which has paid for other things before.
+        self._first_span = len(record.spans)
+        self._began_ms = record.elapsed_ms()
+        self.finished: Answer
+
+    def started(self) -> Event:
+        tool = self.tool
+        return Event(
+            "started",
+            {
+                "trace_id": str(self.trace.id),
+                "tool": tool.slug,
+                "version": tool.version,
+                "model": tool.model.slug,
+                "is_extractive": is_extractive(tool.model),
+            },
+        )
+
+    async def find(self) -> tuple[CitedPassage, ...]:
+        """The passages for the prompt, numbered; none when nothing fits."""
+        tool = self.tool
+        found = await retrieval.search(
+            self.question,
+            sources=tool.sources,
+            limit=tool.passage_count,
+            mode=tool.search_mode,
+            minimum_score=tool.minimum_score,
+        )
+        with span("choose passages", found=len(found.passages)) as step:
+            passages = numbered(within_budget(tool, self.question, found.passages))
+            step.set(used=len(passages))
+            # Whoever deletes one of these documents blanks what is kept here.
+            self.trace.documents.extend({passage.document_id for passage in passages})
+            step.keep(output={"passages": [passage_as_json(passage) for passage in passages]})
+        return passages
+
+    def nothing_found(self) -> Answer:
+        self.finished = self._answer(self.tool.nothing_found_text, (), usage=Usage(), is_found=False)
+        return self.finished
+
+    def finish(
+        self,
+        text: str,
+        passages: Sequence[CitedPassage],
+        *,
+        cited: Collection[int],
+        invented: Collection[int],
+        usage: Usage,
+    ) -> Answer:
+        with span("check citations", cited=sorted(cited), invented=sorted(invented)) as step:
+            step.keep(output={"text": text})
+        self.finished = self._answer(text, marked(passages, cited=cited), usage=usage, is_found=True)
+        return self.finished
+
+    def _answer(self, text: str, passages: tuple[CitedPassage, ...], *, usage: Usage, is_found: bool) -> Answer:
+        tool, spans = self.tool, self.trace.spans[self._first_span :]
+        model = _who_wrote(tool, spans)
+        return Answer(
+            text=text,
+            passages=passages,
+            tool=tool.slug,
+            version=tool.version,
+            model=model.slug,
+            provider=model.provider.slug,
+            is_extractive=is_extractive(model),
+            found=is_found,
+            usage=usage,
+            cost=sum((step.cost for step in spans), Decimal(0)),
+            trace_id=self.trace.id,
+            duration_ms=self.trace.elapsed_ms() - self._began_ms,
+        )
+
+
+def _who_wrote(tool: LoadedTool, spans: Sequence[SpanRecord]) -> AIModel:
+    """The model that answered: where the first choice failed, its fallback."""
+    last = next((step for step in reversed(spans) if step.kind == "chat" and step.status == "ok"), None)
+    fallback: AIModel | None = tool.model.fallback
+    return fallback if last is not None and fallback is not None and last.model == fallback.slug else tool.model
