@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from itertools import islice
 from types import FrameType
 from typing import Any
@@ -43,7 +43,7 @@ INSERT = """
 """
 INSERTS: dict[str, sql.Composed] = {}
 # The row itself is at fault, not the database.
-REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, ValueError, TypeError)
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
 
@@ -212,6 +212,8 @@ def without_surrogates(value: Any) -> Any:
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
         return {without_surrogates(key): without_surrogates(part) for key, part in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return without_surrogates(asdict(value))
     if isinstance(value, list | tuple):
         return [without_surrogates(part) for part in value]
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, Field
@@ -41,7 +41,7 @@ class LocalProvider(ModelProvider):
     async def chat(self, request: ChatRequest) -> ChatReply:
         return await self._inline_or_in_thread(answered, request, self.config.max_sentences, size=size(request))
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         reply = await self.chat(request)
         for part in in_deltas(reply.text):
             yield ChatDelta(text=part)

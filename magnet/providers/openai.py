@@ -6,7 +6,8 @@ stream of 60 deltas (2.9 ms against 8.1) and two thirds for a whole reply.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -73,7 +74,7 @@ class OpenAIProvider(ModelProvider):
         response = await self._post("/chat/completions", self._chat_body(request), model=request.model)
         return wire.reply(response.content, who=self.who)
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         response = await self._open_stream(request)
         parts = wire.StreamParts(self.who)
         try:
@@ -167,6 +168,8 @@ class OpenAIProvider(ModelProvider):
     def _http_client(self) -> httpx2.AsyncClient:
         import httpx2
 
+        # It tells of every request; what is worth telling stands on the span.
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
         from magnet.async_transport import CheckedAsyncTransport
 
         return httpx2.AsyncClient(

@@ -18,6 +18,7 @@ from django.db import connections
 
 from magnet import trace_writer
 from magnet.callers import Caller, acting_as
+from magnet.database import in_database
 from magnet.errors import ProviderBusy
 from magnet.models import Span, SpanPayload, Trace
 from magnet.providers.base import Usage
@@ -71,10 +72,13 @@ def test_a_trace_can_be_read_within_a_second_without_anybody_flushing():
     [("full", "Why?", {"passages": 3}, True), ("metadata", "", {"passages": 3}, False), ("none", "", {}, False)],
 )
 def test_records_no_more_than_the_caller_allows(recording, summary, attributes, has_texts):
-    with acting_as(Caller(recording=recording)), trace(feature="rag", summary="Why?"):
-        with span("chat", passages=3) as call:
-            call.keep(input="Why?", output="Because.")
-            call.usage = Usage(5, 6)
+    with (
+        acting_as(Caller(recording=recording)),
+        trace(feature="rag", summary="Why?"),
+        span("chat", passages=3) as call,
+    ):
+        call.keep(input="Why?", output="Because.")
+        call.usage = Usage(5, 6)
     flush()
 
     step = Span.objects.get()
@@ -97,19 +101,22 @@ def test_failures_and_departures_are_told_apart():
     flush()
 
     expected = [("error", "The provider asks us to slow down."), ("cancelled", "")]
-    assert list(Trace.objects.order_by("id").values_list("status", "error")) == expected
-    assert list(Span.objects.order_by("id").values_list("status", "error")) == expected
+    assert list(Trace.objects.order_by("started_at").values_list("status", "error")) == expected
+    assert list(Span.objects.order_by("started_at").values_list("status", "error")) == expected
 
 
 def test_a_trace_within_a_trace_is_a_step_of_it():
-    with trace(feature="agent", slug="support") as outer:
-        with trace(feature="rag", slug="handbook", versions={"rag_tool": 5}) as inner, span("chat"):
-            pass
+    with (
+        trace(feature="agent", slug="support") as outer,
+        trace(feature="rag", slug="handbook", versions={"rag_tool": 5}) as inner,
+        span("chat"),
+    ):
+        pass
     flush()
 
     assert inner is outer
     assert Trace.objects.get().versions == {"rag_tool": 5}
-    assert list(Span.objects.order_by("id").values_list("name", flat=True)) == ["rag handbook", "chat"]
+    assert list(Span.objects.order_by("started_at").values_list("name", flat=True)) == ["rag handbook", "chat"]
     assert Span.objects.get(name="chat").parent_id == Span.objects.get(name="rag handbook").id
 
 
@@ -132,9 +139,9 @@ async def test_what_the_reader_of_a_stream_does_is_no_part_of_the_stream():
         async for _ in stream():
             with span("show"):
                 await asyncio.sleep(0)
-    await asyncio.to_thread(flush)
+    await in_database(flush)
 
-    parents = await asyncio.to_thread(lambda: set(Span.objects.values_list("parent_id", flat=True)))
+    parents = await in_database(lambda: set(Span.objects.values_list("parent_id", flat=True)))
     assert parents == {None}
 
 
@@ -147,17 +154,19 @@ async def test_steps_of_concurrent_requests_never_mix():
                 await asyncio.sleep(0.001)
 
     await asyncio.gather(*(request(number) for number in range(50)))
-    await asyncio.to_thread(flush)
+    await in_database(flush)
 
-    rows = await asyncio.to_thread(lambda: list(Span.objects.values_list("name", "trace__slug")))
+    rows = await in_database(lambda: list(Span.objects.values_list("name", "trace__slug")))
     assert len(rows) == 100
     assert all(name.split()[1] == slug.split("-")[1] for name, slug in rows)
 
 
 def test_hostile_texts_do_not_stop_the_writer():
-    with trace(feature="rag", summary="NUL \x00 and half a pair \ud83d"):
-        with span("chat", nothing=float("nan"), path="C:\\u0000") as call:
-            call.keep(input={"text": "\x00" * 10, "object": object()}, output="x" * 3_000_000)
+    with (
+        trace(feature="rag", summary="NUL \x00 and half a pair \ud83d"),
+        span("chat", nothing=float("nan"), path="C:\\u0000") as call,
+    ):
+        call.keep(input={"text": "\x00" * 10, "object": object()}, output="x" * 3_000_000)
     assert flush()
 
     row = Trace.objects.get()
