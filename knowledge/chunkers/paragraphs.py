@@ -105,6 +105,8 @@ def anchored(text: str, parts: list[Part], *, first: int, stop: int, tokens_unti
     # The last piece should not be a crumb either.
     crumb = tokens_until[-1] - limits.tokens // 4
     places = [place for place in range(stop, first, -1) if half <= tokens_until[place] <= crumb]
+    # "The files are:" belongs to the list below it.
+    places = [place for place in places if text[parts[place - 1].end - 1] not in ":："] or places
     return min(places, key=lambda place: hash_of(text, parts[place]), default=stop)
 
 

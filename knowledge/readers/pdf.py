@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from knowledge.readers.base import Extract, Reader
 from knowledge.readers.decoding import clean
+from knowledge.readers.markdown import first_heading
 from knowledge.readers.pdf_layout import Line, join_pages, pages_as_markdown
 from knowledge.readers.refusal import MAX_TEXT_CHARACTERS, too_long, unreadable
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # pdfium is not safe to be called from two threads.
 PDFIUM = Lock()
 MAX_PAGES = 10_000
+MEASURED_LETTERS = 5
 # pdfium joins a word that was hyphenated at the end of a line by this mark, which cleaning drops; before a capital
 # or a digit the hyphen was the author's: "E-Mail".
 HYPHEN_AT_LINE_END = re.compile(r"\ufffe(?=[^\Wa-zà-öø-ÿ])")
@@ -50,7 +52,7 @@ class PdfReader(Reader):
         text, page_starts = join_pages(texts)
         return Extract(
             text=text,
-            title="" if EMPTY_TITLES.fullmatch(title) else title,
+            title=first_heading(text) if not title or EMPTY_TITLES.fullmatch(title) else title,
             page_starts=page_starts,
             metadata={"pages": len(texts)},
         )
@@ -97,16 +99,26 @@ def lines_of(page: PdfPage) -> list[Line]:
     text_page = page.get_textpage()
     lines, offset = [], 0
     for text in text_page.get_text_range().split("\r\n"):
-        if stripped := text.strip():
-            first = offset + utf_16_units(text[: len(text) - len(text.lstrip())])
-            last = offset + utf_16_units(text.rstrip()) - 1
-            begin, end = letter_box(text_page, first), letter_box(text_page, last)
-            height = round(2 * abs(begin.top - begin.bottom)) / 2
-            whole = HYPHEN_AT_LINE_END.sub("-", stripped)
-            lines.append(Line(whole, begin.left, begin.top, height, end.right, end.bottom))
+        if text.strip():
+            lines.append(measured(text, text_page=text_page, offset=offset))
         offset += utf_16_units(text) + 2
     text_page.close()
     return lines
+
+
+def measured(text: str, *, text_page: PdfTextPage, offset: int) -> Line:
+    """Measure a few letters of a line: a bullet or a word in another font says nothing about its size."""
+    letters = [place for place, character in enumerate(text) if character.isalnum()] or [len(text) - 1]
+    chosen = [*letters[:: len(letters) // MEASURED_LETTERS + 1], letters[-1]]
+    boxes = [letter_box(text_page, offset + utf_16_units(text[:place])) for place in chosen]
+    heights = sorted(abs(box.top - box.bottom) for box in boxes)
+    return Line(
+        HYPHEN_AT_LINE_END.sub("-", text.strip()),
+        height=round(2 * heights[len(heights) // 2]) / 2,
+        base=boxes[0].bottom,
+        right=boxes[-1].right,
+        last_base=boxes[-1].bottom,
+    )
 
 
 def utf_16_units(text: str) -> int:

@@ -15,6 +15,10 @@ MAX_HEADING_LEVEL = 4
 MAX_HEADING_SHARE = 0.3
 # A distance between two lines beyond this many times the usual one begins a paragraph.
 PARAGRAPH_GAP = 1.35
+# Letters that differ by more than this are of another size, not just of another font.
+OTHER_HEIGHT = 0.12
+# The header of a short chapter stands on a few pages only.
+FEWEST_RUNNING = 3
 # A line that ends before this share of the widest one was ended on purpose.
 FULL_LINE = 0.7
 BULLET = re.compile(r"[•▪‣◦●○■□·\uf0b7\uf0a7]\s*|[-–*]\s+")
@@ -27,17 +31,16 @@ PAGE_NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Line:
-    """One line of text, in points from the lower left corner: where its first letter stands and its last one ends.
+    """One line of text, in points from the lower left corner: the height of its letters and where they stand.
 
-    pdfium puts the halves of a hyphenated word together, so a line may end lower than it begins.
+    pdfium puts the halves of a hyphenated word together, so the last letter may stand lower than the first.
     """
 
     text: str
-    left: float
-    top: float
     height: float
+    base: float
     right: float
-    bottom: float
+    last_base: float
 
 
 def pages_as_markdown(pages: list[list[Line]]) -> list[str]:
@@ -48,9 +51,10 @@ def pages_as_markdown(pages: list[list[Line]]) -> list[str]:
 
 
 def without_running_titles(pages: list[list[Line]]) -> list[list[Line]]:
-    """Drop page numbers, and what stands at the edge of most pages with nothing but its digits changing."""
+    """Drop page numbers, and small print that stands at the same place of several pages with other digits at most."""
+    usual = usual_height([line for page in pages for line in page])
     seen = Counter(shape for page in pages for shape in {shape_of(line) for line in edges(page)})
-    running = {shape for shape, count in seen.items() if count >= max(3, len(pages) / 2)}
+    running = {shape for shape, count in seen.items() if count >= FEWEST_RUNNING and shape[1] < HEADING_RATIO * usual}
     kept = []
     for page in pages:
         dropped = {line for line in edges(page) if shape_of(line) in running or PAGE_NUMBER.fullmatch(line.text)}
@@ -61,22 +65,30 @@ def without_running_titles(pages: list[list[Line]]) -> list[list[Line]]:
 
 def edges(page: list[Line]) -> list[Line]:
     """Return the two highest and the two lowest lines, whichever were drawn first."""
-    by_height = sorted(page, key=lambda line: line.top)
-    return by_height[:2] + by_height[2:][-2:]
+    by_place = sorted(page, key=lambda line: line.base)
+    return by_place[:2] + by_place[2:][-2:]
 
 
-def shape_of(line: Line) -> tuple[str, float]:
-    return re.sub(r"\d+", "0", line.text), line.height
+def shape_of(line: Line) -> tuple[str, float, int]:
+    return re.sub(r"\d+", "0", line.text), line.height, round(line.base)
+
+
+def usual_height(lines: list[Line]) -> float:
+    """Return the height of the letters that most of the text is set in."""
+    characters = heights_of(lines)
+    return characters.most_common(1)[0][0] if characters else 0.0
+
+
+def heights_of(lines: list[Line]) -> Counter[float]:
+    characters: Counter[float] = Counter()
+    for line in lines:
+        characters[line.height] += len(line.text)
+    return characters
 
 
 def heading_levels(lines: list[Line]) -> dict[float, int]:
     """Map the heights of letters that only headings have to levels, the highest to 1."""
-    characters: Counter[float] = Counter()
-    for line in lines:
-        characters[line.height] += len(line.text)
-    if not characters:
-        return {}
-    usual = characters.most_common(1)[0][0]
+    characters, usual = heights_of(lines), usual_height(lines)
     most = MAX_HEADING_SHARE * characters.total()
     heights = sorted((h for h, n in characters.items() if h >= HEADING_RATIO * usual and n < most), reverse=True)
     return {height: min(level, MAX_HEADING_LEVEL) for level, height in enumerate(heights, start=1)}
@@ -109,11 +121,11 @@ def usual_pitch(page: list[Line]) -> float:
 
 def distance(before: Line, line: Line) -> float:
     """Measure from base line to base line; negative where the text goes on at the top of another column."""
-    return before.bottom - (line.top - line.height)
+    return before.last_base - line.base
 
 
 def begins_paragraph(line: Line, *, after: Line, pitch: float, widest: float) -> bool:
-    if abs(line.height - after.height) > 0.05 * after.height:
+    if abs(line.height - after.height) > OTHER_HEIGHT * after.height:
         return True
     gap = distance(after, line)
     if gap > PARAGRAPH_GAP * max(pitch, after.height):

@@ -125,6 +125,18 @@ def test_tables_and_code_stay_whole_while_they_fit():
     assert sum(code in piece for piece in pieces) == 1
 
 
+def test_a_line_that_announces_a_list_stays_with_it():
+    sections = [
+        [*prose(seed, paragraphs=4), "The fees are:", "- a card: 5 €", *prose(seed + 99, paragraphs=4)]
+        for seed in range(20)
+    ]
+
+    pieces = texts("\n\n".join(paragraph for section in sections for paragraph in section))
+
+    assert len(pieces) > 10
+    assert not any(piece.endswith("The fees are:") for piece in pieces)
+
+
 def test_a_long_table_is_cut_between_rows():
     text = "| plan | price |\n| --- | --- |\n" + "\n".join(f"| plan {n} | {n} € |" for n in range(200))
 
