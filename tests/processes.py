@@ -18,7 +18,8 @@ OURS = ("MAGNET_", "DJANGO_", "PYTEST_", "DATABASE_URL", "TEST_DATABASE", "Q_CLU
 def environment(data_dir: Path, **more: str) -> dict[str, str]:
     """The environment of a person who starts the product with this data folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return {**kept, "PYTHONPATH": str(ROOT), "MAGNET_DATA_DIR": str(data_dir), "DATABASE_URL": "", **more}
+    own = {"PYTHONPATH": str(ROOT), "MAGNET_DATA_DIR": str(data_dir), "DATABASE_URL": ""}
+    return {**kept, **own, **more}
 
 
 @contextmanager

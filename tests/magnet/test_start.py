@@ -1,0 +1,215 @@
+"""`manage.py start`: one command starts everything, says what to do next, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from magnet import embedded_postgres
+from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, free_port, living_in
+
+START = [PYTHON, str(ROOT / "manage.py"), "start"]
+# A first start makes a database and seeds the demo, on machines that may be busy with other tests.
+PATIENCE_SECONDS = 120
+
+
+@dataclass
+class Started:
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    port: int
+
+    @property
+    def output(self) -> str:
+        return (self.data_dir.parent / "output.txt").read_text()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_live(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health/live", timeout=5) as response:
+                return response.status == 200
+        except OSError:
+            return False
+
+    def processes(self, *words: str) -> list[int]:
+        return [pid for pid, command in living_in(self.data_dir).items() if all(word in command for word in words)]
+
+
+@contextmanager
+def start(data_dir: Path, *, through: list[str] = START) -> Iterator[Started]:
+    """Starts Magnet, waits until it has said what to try, and kills it where the test has not ended it."""
+    data_dir.parent.mkdir(exist_ok=True)
+    port = free_port()
+    with (data_dir.parent / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            through,
+            env=environment(data_dir, PORT=str(port), PYTHONUNBUFFERED="1"),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+    started = Started(process, data_dir, port)
+    try:
+        has_greeted = eventually(
+            lambda: "Stop with Ctrl-C" in started.output or process.poll() is not None, seconds=PATIENCE_SECONDS
+        )
+        assert has_greeted, started.output
+        assert process.poll() is None, started.output
+        yield started
+    finally:
+        process.kill()
+        process.wait()
+        eventually(lambda: not living_in(data_dir), seconds=30)
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with data_folder() as folder:
+        yield folder
+
+
+def refusal(data_dir: Path, **variables: str) -> str:
+    """What a start that is refused says; it ends with status 1 and without a traceback."""
+    done = subprocess.run(
+        START, env=environment(data_dir, **variables), capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.crash
+def test_it_says_what_to_do_ends_cleanly_and_starts_again_unchanged(data_dir):
+    with start(data_dir) as first:
+        password = (data_dir / "admin_password.txt").read_text().strip()
+        key = (data_dir / "api_key.txt").read_text().strip()
+        assert f"http://localhost:{first.port}/admin/" in first.output
+        assert re.search(rf"Sign in\s+admin@example.com\s+Password\s+{re.escape(password)} ", first.output)
+        assert first.output.count(key) == 2
+        assert "manage.py ask handbook" in first.output
+        assert {(data_dir / name).stat().st_mode & 0o777 for name in ("admin_password.txt", "api_key.txt")} == {0o600}
+        assert first.is_live()
+        before = counts(data_dir)
+
+        first.process.terminate()
+
+        assert first.process.wait(30) == 0
+        assert "Magnet has stopped." in first.output
+        assert eventually(lambda: not living_in(data_dir), seconds=15), living_in(data_dir)
+
+    with start(data_dir) as second:
+        assert password in second.output
+        assert key in second.output
+        assert counts(data_dir) == before
+
+
+def counts(data_dir: Path) -> dict[str, int]:
+    """How many rows each table has that a person fills."""
+    found = {}
+    with psycopg.connect(embedded_postgres.url(data_dir)) as connection:
+        tables = connection.execute(
+            "SELECT relname::text FROM pg_stat_user_tables WHERE relname ~ '^(magnet|knowledge|tools_app)_'"
+        ).fetchall()
+        for (table,) in tables:
+            if not re.search("heartbeat|lease|run|span|trace|lock|attempt", table):
+                row = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+                assert row
+                found[table] = row[0]
+    assert found["magnet_user"] == 1
+    return found
+
+
+@pytest.mark.crash
+def test_nothing_is_left_when_it_is_killed(data_dir):
+    with start(data_dir) as started:
+        started.process.kill()
+        started.process.wait()
+
+        assert eventually(lambda: not living_in(data_dir), seconds=15), living_in(data_dir)
+
+
+@pytest.mark.crash
+def test_nothing_is_left_when_make_which_started_it_is_killed(data_dir):
+    like_make = "import os, subprocess, sys; subprocess.run([*sys.argv[1:], '--parent', str(os.getpid())])"
+
+    with start(data_dir, through=[sys.executable, "-c", like_make, *START]) as started:
+        started.process.kill()
+        started.process.wait()
+
+        assert eventually(lambda: not living_in(data_dir), seconds=30), living_in(data_dir)
+
+
+@pytest.mark.crash
+def test_what_dies_is_started_again(data_dir):
+    with start(data_dir) as started:
+        died = [*started.processes("web", "--fd"), *started.processes("postgres_guardian.py")]
+        died += started.processes("work", "--cluster", "bulk")
+        for pid in died:
+            os.kill(pid, signal.SIGKILL)
+
+        assert eventually(lambda: not set(died) & set(living_in(data_dir)), seconds=15)
+        assert eventually(started.is_live, seconds=30), started.output
+        assert eventually(lambda: len(started.processes("postgres_guardian.py")) == 1, seconds=30)
+        # The cluster, its sentinel, worker, monitor and pusher.
+        assert eventually(lambda: len(started.processes("work", "--cluster", "bulk")) == 5, seconds=30)
+
+
+def test_two_copies_run_side_by_side(data_dir):
+    with data_folder() as other_dir, start(data_dir) as one, start(other_dir) as other:
+        assert one.is_live()
+        assert other.is_live()
+        one.process.send_signal(signal.SIGINT)
+        assert one.process.wait(30) == 0
+
+        assert other.is_live()
+
+
+def test_a_busy_port_is_told_in_a_sentence(data_dir):
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        said = refusal(data_dir, PORT=str(port))
+
+    assert f"Magnet cannot answer on 127.0.0.1:{port}" in said
+    assert "choose another port" in said
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("mysql://somebody@localhost/magnet", "DATABASE_URL must name a PostgreSQL"),
+        ("postgresql://magnet:secret@127.0.0.1:port/magnet", "DATABASE_URL cannot be read"),
+        ("postgresql://magnet:secret@127.0.0.1:1/magnet", "The database does not answer"),
+    ],
+)
+def test_a_broken_database_url_is_told_in_a_sentence(data_dir, address, sentence):
+    said = refusal(data_dir, DATABASE_URL=address, PORT=str(free_port()))
+
+    assert sentence in said
+    assert "secret" not in said
+
+
+def test_a_port_that_is_no_number_is_told_in_a_sentence(data_dir):
+    assert "PORT is 'http'. Set it to a whole number." in refusal(data_dir, PORT="http")
+
+
+def test_production_without_secrets_is_told_in_a_sentence(data_dir):
+    said = refusal(data_dir, MAGNET_ENVIRONMENT="production", DATABASE_URL="postgresql://magnet@127.0.0.1:1/magnet")
+
+    assert "Set the MAGNET_SECRET_KEY environment variable" in said
