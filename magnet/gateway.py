@@ -79,9 +79,10 @@ async def embed(
     refuse_inactive(model)
     client = client_of(model.provider)
     with model_span(model, "embedding", feature=feature, texts=len(texts), purpose=purpose) as span:
-        attempts = Attempts(model.provider, span=span, is_limited=not client.is_built_in)
 
         async def embed_batch(batch: Batch) -> Embeddings:
+            # Patience is counted for each batch: a large document must not run out of it at its hundredth.
+            attempts = Attempts(model.provider, span=span, is_limited=not client.is_built_in)
             found = await attempts.make(
                 lambda: client.embed(batch.texts, model=model.model_name, dimensions=model.dimensions),
                 tokens=batch.bytes / BYTES_PER_TOKEN if attempts.limits else 0,

@@ -303,6 +303,16 @@ async def test_many_texts_go_in_batches_sorted_by_length_and_come_back_in_order(
     assert span.cost == found.usage.input_tokens * Decimal("0.02") / 1_000_000
 
 
+async def test_each_batch_has_its_own_patience(fake_openai):
+    model = embedding_model(provider_at(fake_openai, options={"texts_per_request": 1}))
+    fake_openai.script(*[Scripted(status=500), Scripted()] * 2, *[Scripted(status=500)] * 2)
+
+    found = await gateway.embed(model, ["one", "two", "three", "four", "five"])
+
+    assert found.vectors.shape == (5, 64)
+    assert len((await written_spans())[0].attributes["retries"]) == 4
+
+
 async def test_a_batch_that_fails_for_good_fails_the_whole_and_stops_the_others(fake_openai):
     model = embedding_model(provider_at(fake_openai, options={"texts_per_request": 1}))
     fake_openai.script(Scripted(status=401), *[Scripted(delay_seconds=30)] * 3)
