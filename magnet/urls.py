@@ -1,8 +1,41 @@
-"""The composition root of URLs."""
+"""The composition root of URLs: the only place, beside the settings, that names the upper floors."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from magnet import health
+from magnet.api import api, openapi, page
+
+ROUTERS = (
+    ("/providers", "magnet.api_providers.router"),
+    ("/models", "magnet.api_models.router"),
+    ("/prompt-templates", "magnet.api_prompt_templates.router"),
+    ("/knowledge-sources", "knowledge.api.router"),
+    ("/knowledge-sources", "knowledge.api_documents.source_router"),
+    ("/documents", "knowledge.api_documents.router"),
+    ("/sync-runs", "knowledge.api_runs.router"),
+    ("/rag-tools", "tools_app.api.router"),
+    ("/api-keys", "magnet.api_keys.router"),
+    ("/traces", "magnet.api_traces.router"),
+)
+for _prefix, _router in ROUTERS:
+    api.add_router(_prefix, _router)
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("api/", api.urls),
+    path("schema/openapi.json", openapi, name="openapi"),
+    path("schema/swagger", page("schema/swagger.html")),
+    path("schema/redoc", page("schema/redoc.html")),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+]
+
+handler400 = "magnet.problems.bad_request"
+handler403 = "magnet.problems.permission_denied"
+handler404 = "magnet.problems.page_not_found"
+handler500 = "magnet.problems.server_error"

@@ -1,0 +1,209 @@
+"""Knowledge sources over the API: configure them, sync them, search in them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+from pydantic import BaseModel, ValidationError
+
+from knowledge import ledger, retrieval, sync
+from knowledge.api_runs import show_run
+from knowledge.chunkers import CHUNKERS
+from knowledge.connectors import CONNECTORS
+from knowledge.models import KnowledgeSource
+from knowledge.retrieval import Passage
+from knowledge.schemas import FoundOut, NewSource, RunOut, Search, SourceChanges, SourceDetail, SourceOut
+from magnet import configuration
+from magnet.api import json_response
+from magnet.auth import Needs
+from magnet.database import in_database
+from magnet.errors import Conflict, InvalidInput
+from magnet.listing import Listing, Page, page
+from magnet.models import AIModel
+
+router = Router(tags=["Knowledge sources"])
+READ, WRITE, RUN = (Needs(f"knowledge-sources:{verb}") for verb in ("read", "write", "run"))
+RELATED = ("tags", "has_secrets", "embedding_model")
+COLUMNS = tuple(name for name in SourceOut.model_fields if name not in RELATED)
+
+
+@router.get("", response=Page[SourceOut], auth=READ)
+async def list_knowledge_sources(request: HttpRequest, listing: Query[Listing]) -> Any:
+    """List the knowledge sources."""
+    search_in = ("name", "slug", "description")
+    order_by = ("name", "slug", "connector", "created_at", "updated_at", "next_sync_at")
+    return await in_database(partial(page, rows(), listing, show=show, search_in=search_in, order_by=order_by))
+
+
+@router.post("", response={201: SourceDetail}, auth=WRITE)
+async def create_knowledge_source(request: HttpRequest, response: HttpResponse, body: NewSource) -> Any:
+    """Add a knowledge source. Its connector is fixed afterwards."""
+    created = await in_database(_create, body)
+    response["Location"] = f"/api/knowledge-sources/{created.slug}"
+    return created
+
+
+@router.get("/{slug}", response=SourceDetail, auth=READ)
+async def get_knowledge_source(request: HttpRequest, slug: str) -> Any:
+    """Show a knowledge source, with the number of its documents by state."""
+    return await in_database(lambda: detail(find(slug)))
+
+
+@router.patch("/{slug}", response=SourceDetail, auth=WRITE)
+async def change_knowledge_source(request: HttpRequest, slug: str, body: SourceChanges) -> Any:
+    """Change a knowledge source."""
+    return await in_database(_change, slug, body)
+
+
+@router.delete("/{slug}", response={204: None}, auth=WRITE)
+async def delete_knowledge_source(request: HttpRequest, slug: str) -> Any:
+    """Remove a knowledge source with all its documents; 409 names the tools that use it."""
+    await in_database(lambda: ledger.delete_source(find(slug)))
+
+
+@router.post("/{slug}/sync", response={202: RunOut}, auth=WRITE)
+async def sync_knowledge_source(request: HttpRequest, response: HttpResponse, slug: str) -> Any:
+    """Start a sync, or name the one that is running. Poll the Location until it is finished."""
+    run = await in_database(_start_sync, slug)
+    response["Location"] = f"/api/sync-runs/{run.id}"
+    return run
+
+
+@router.post("/{slug}/search", response=FoundOut, auth=RUN)
+async def search_knowledge_source(request: HttpRequest, slug: str, body: Search) -> HttpResponse:
+    """Find the passages that fit a query best."""
+    found = await retrieval.search(
+        body.query,
+        sources=[slug],
+        limit=body.limit,
+        mode=body.mode,
+        filter=body.filter,
+        minimum_score=body.minimum_score,
+    )
+    passages = [show_passage(passage) for passage in found.passages]
+    return json_response({"passages": passages, "documents_in_scope": found.documents_in_scope})
+
+
+def rows() -> Any:
+    sources: Any = KnowledgeSource.objects
+    return sources.select_related("embedding_model").prefetch_related("tags")
+
+
+def find(slug: str) -> KnowledgeSource:
+    source: KnowledgeSource = configuration.find(rows(), slug)
+    return source
+
+
+def show(source: KnowledgeSource) -> SourceOut:
+    return SourceOut(**_fields(source))
+
+
+def detail(source: KnowledgeSource) -> SourceDetail:
+    index = source.live_index or source.indexes.first()
+    counts = ledger.count_states(index) if index else {}
+    return SourceDetail(**_fields(source), documents=counts, chunk_count=index.chunk_count if index else 0)
+
+
+def _fields(source: KnowledgeSource) -> dict[str, Any]:
+    return {
+        **{name: getattr(source, name) for name in COLUMNS},
+        "tags": sorted(tag.name for tag in source.tags.all()),
+        "has_secrets": bool(source.encrypted_secrets),
+        "embedding_model": source.embedding_model.slug,
+    }
+
+
+def show_passage(passage: Passage) -> dict[str, Any]:
+    return {
+        "document": {
+            "id": passage.document_id,
+            "remote_id": passage.remote_id,
+            "title": passage.title,
+            "url": passage.url,
+        },
+        "source": passage.source,
+        "text": passage.text,
+        "heading": passage.heading,
+        "page": passage.page,
+        "start": passage.start,
+        "end": passage.end,
+        "score": passage.score,
+        "semantic_score": passage.semantic_score,
+        "word_score": passage.word_score,
+    }
+
+
+# -- Writing -------------------------------------------------------------------------------------------------------
+
+
+def _create(body: NewSource) -> SourceDetail:
+    if body.connector not in CONNECTORS:
+        raise InvalidInput("There is no such connector.", errors={"connector": [f"Use {', '.join(CONNECTORS)}."]})
+    slug = configuration.free_slug(KnowledgeSource, body.slug, name=body.name)
+    source = KnowledgeSource(connector=body.connector, slug=slug)
+    for name, value in _columns(source, body).items():
+        setattr(source, name, value)
+    if body.embedding_model is None:
+        source.embedding_model = AIModel.objects.default_for("embedding")
+    return detail(configuration.create(source, tags=body.tags or (), prepare=KnowledgeSource.plan_next_sync))
+
+
+def _change(slug: str, body: SourceChanges) -> SourceDetail:
+    source = find(slug)
+    changes = _columns(source, body)
+    _refuse_what_is_fixed(source, changes)
+    moves = {"schedule", "cron", "time_zone"} & set(changes)
+    plan = KnowledgeSource.plan_next_sync if moves else None
+    return detail(configuration.change(source, changes, tags=body.tags, prepare=plan))
+
+
+def _columns(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
+    """What was sent as columns of the source, checked by its connector and chunker."""
+    columns = body.sent(without=("slug", "connector", "secrets", "tags", "embedding_model"))
+    kind = CONNECTORS[source.connector]
+    if body.config is not None:
+        _prove(kind.Config, body.config, field="config")
+        if _addresses(body.config) - _addresses(source.config):
+            # Whoever can change the address must not learn the secrets that were meant for another one.
+            columns["encrypted_secrets"] = ""
+    if body.secrets is not None:
+        _prove(kind.Secrets, body.secrets, field="secrets")
+        source.set_secrets(body.secrets)
+        columns["encrypted_secrets"] = source.encrypted_secrets
+    chunker = CHUNKERS.get(body.chunker or source.chunker)
+    if chunker is None:
+        raise InvalidInput("There is no such chunker.", errors={"chunker": [f"Use {', '.join(CHUNKERS)}."]})
+    _prove(chunker.Config, body.chunker_config or {}, field="chunker_config")
+    if body.embedding_model is not None:
+        columns["embedding_model"] = configuration.named(AIModel, body.embedding_model, field="embedding_model")
+    return columns
+
+
+def _refuse_what_is_fixed(source: KnowledgeSource, changes: dict[str, Any]) -> None:
+    model = changes.get("embedding_model")
+    if model is not None and model != source.embedding_model and source.indexes.exists():
+        raise Conflict(f"The embedding model of “{source.name}” is fixed, because documents are indexed with it.")
+
+
+def _addresses(config: dict[str, Any]) -> set[str]:
+    return {value for value in config.values() if isinstance(value, str) and "://" in value}
+
+
+def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:
+    try:
+        shape.model_validate(value)
+    except ValidationError as error:
+        errors: dict[str, list[str]] = {}
+        for fault in error.errors():
+            errors.setdefault(".".join([field, *map(str, fault["loc"])]), []).append(fault["msg"])
+        raise InvalidInput(f"Some settings in {field} do not fit.", errors=errors) from error
+
+
+def _start_sync(slug: str) -> RunOut:
+    source = find(slug)
+    if source.is_pushed:
+        raise Conflict(f"“{source.name}” takes documents that are handed in; there is nothing to look for.")
+    return show_run(sync.start(source, trigger="api"))

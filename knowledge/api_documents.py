@@ -1,0 +1,177 @@
+"""Documents over the API: handed in as files or JSON, listed by state, read, tried again, deleted.
+
+A remote_id may hold slashes; so the paths that name one take everything to their end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Status
+
+from knowledge import uploads
+from knowledge.api import find as find_source
+from knowledge.api_runs import show_run
+from knowledge.handed_in import REQUEST_BODY, documents_in
+from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
+from knowledge.schemas import DocumentDetail, DocumentListing, DocumentOut, PushedOut, RunOut
+from knowledge.uploads import PushedDocument
+from magnet.auth import Needs
+from magnet.database import in_database
+from magnet.errors import NotFound
+from magnet.listing import Page, page
+
+# Below /knowledge-sources and below /documents.
+source_router = Router(tags=["Documents"])
+router = Router(tags=["Documents"])
+READ, WRITE = Needs("knowledge-sources:read"), Needs("knowledge-sources:write")
+COLUMNS = ("id", "remote_id", "title", "url", "media_type", "metadata", "groups", "language", "file_bytes")
+TIMES = ("created_at", "changed_at")
+LEDGER = ("state", "failure", "failure_code", "attempts", "next_attempt_at", "chunk_count", "indexed_at")
+NOT_IN_THE_LEDGER = IndexedDocument(state="pending")
+RETRY = "/retry"
+
+
+@source_router.post(
+    "/{slug}/documents", response={200: PushedOut, 202: PushedOut}, auth=WRITE, openapi_extra=REQUEST_BODY
+)
+async def push_documents(request: HttpRequest, response: HttpResponse, slug: str) -> Any:
+    """Hand documents in: files as multipart/form-data, or texts as JSON. The same remote_id replaces a document.
+
+    They are stored when this answers, and found when the run at the Location is finished (200: nothing has changed).
+    """
+    documents = await asyncio.to_thread(documents_in, request)
+    pushed = await in_database(_push, slug, documents)
+    if pushed.run is None:
+        return Status(200, pushed)
+    response["Location"] = f"/api/sync-runs/{pushed.run.id}"
+    return Status(202, pushed)
+
+
+@source_router.get("/{slug}/documents", response=Page[DocumentOut], auth=READ)
+async def list_documents(request: HttpRequest, slug: str, listing: Query[DocumentListing]) -> Any:
+    """List the documents of a source; with remote_id, the one it names."""
+    return await in_database(_list, slug, listing)
+
+
+@source_router.delete("/{slug}/documents", response={204: None}, auth=WRITE)
+async def delete_named_document(request: HttpRequest, slug: str, remote_id: str) -> Any:
+    """Delete the document with this remote_id."""
+    await in_database(lambda: uploads.delete(_named(slug, remote_id)))
+
+
+@source_router.get("/{slug}/documents/{path:remote_id}", response=DocumentDetail, auth=READ)
+async def get_document_of_source(request: HttpRequest, slug: str, remote_id: str) -> Any:
+    """Show a document with its text."""
+    return await in_database(lambda: detail(_named(slug, remote_id)))
+
+
+@source_router.delete("/{slug}/documents/{path:remote_id}", response={204: None}, auth=WRITE)
+async def delete_document_of_source(request: HttpRequest, slug: str, remote_id: str) -> Any:
+    """Delete a document: no search and no answer finds it afterwards."""
+    await in_database(lambda: uploads.delete(_named(slug, remote_id)))
+
+
+# On the path of a document, because an id may itself end in "/retry".
+@source_router.post("/{slug}/documents/{path:remote_id}", response={202: RunOut}, auth=WRITE, include_in_schema=False)
+async def retry_document_of_source(request: HttpRequest, response: HttpResponse, slug: str, remote_id: str) -> Any:
+    """Try a failed document again: POST …/documents/{remote_id}/retry."""
+    if not remote_id.endswith(RETRY):
+        raise NotFound(f"POST to …/documents/{{remote_id}}{RETRY} to try a document again.")
+    run = await in_database(lambda: _retry(_named(slug, remote_id.removesuffix(RETRY))))
+    response["Location"] = f"/api/sync-runs/{run.id}"
+    return run
+
+
+@router.get("/{document_id}", response=DocumentDetail, auth=READ)
+async def get_document(request: HttpRequest, document_id: UUID) -> Any:
+    """Show a document with its text."""
+    return await in_database(lambda: detail(_by_id(document_id)))
+
+
+@router.delete("/{document_id}", response={204: None}, auth=WRITE)
+async def delete_document(request: HttpRequest, document_id: UUID) -> Any:
+    """Delete a document: no search and no answer finds it afterwards."""
+    await in_database(lambda: uploads.delete(_by_id(document_id)))
+
+
+@router.post("/{document_id}/retry", response={202: RunOut}, auth=WRITE)
+async def retry_document(request: HttpRequest, response: HttpResponse, document_id: UUID) -> Any:
+    """Try a failed document again, however often it failed."""
+    run = await in_database(lambda: _retry(_by_id(document_id)))
+    response["Location"] = f"/api/sync-runs/{run.id}"
+    return run
+
+
+# -- Finding and showing -------------------------------------------------------------------------------------------
+
+
+def _named(slug: str, remote_id: str) -> Document:
+    uploads.check_remote_id(remote_id)
+    source = find_source(slug)
+    document: Document | None = source.documents.named(remote_id).select_related("source").first()
+    if document is None:
+        raise NotFound(f"“{source.name}” has no document “{remote_id[:200]}”.")
+    return document
+
+
+def _by_id(document_id: UUID) -> Document:
+    document: Document | None = Document.objects.select_related("source").filter(pk=document_id).first()
+    if document is None:
+        raise NotFound(f"There is no document {document_id}.")
+    return document
+
+
+def serving(source: KnowledgeSource) -> KnowledgeIndex | None:
+    """The generation whose ledger tells the documents' state: the live one, or the first one while it is built."""
+    return source.live_index or source.indexes.first()
+
+
+def _list(slug: str, listing: DocumentListing) -> dict[str, Any]:
+    source = find_source(slug)
+    index = serving(source)
+    documents = source.documents.without_body().select_related("source").prefetch_related(_entries(index))
+    if listing.remote_id is not None:
+        uploads.check_remote_id(listing.remote_id)
+        documents = documents.named(listing.remote_id)
+    if listing.state is not None:
+        documents = documents.filter(ledger__index=index, ledger__state=listing.state)
+    order_by = ("title", "remote_id", "created_at", "changed_at", "file_bytes")
+    return page(documents, listing, show=show, search_in=("title", "remote_id", "url"), order_by=order_by)
+
+
+def _entries(index: KnowledgeIndex | None) -> Prefetch[Any]:
+    return Prefetch("ledger", queryset=IndexedDocument.objects.filter(index=index), to_attr="entries")
+
+
+def show(document: Any) -> DocumentOut:
+    return DocumentOut(**_fields(document, document.entries))
+
+
+def detail(document: Document) -> DocumentDetail:
+    entries = list(document.ledger.filter(index=serving(document.source)))
+    return DocumentDetail(**_fields(document, entries), text=document.text)
+
+
+def _fields(document: Document, entries: list[IndexedDocument]) -> dict[str, Any]:
+    entry = entries[0] if entries else NOT_IN_THE_LEDGER
+    own = {name: getattr(document, name) for name in (*COLUMNS, *TIMES)}
+    return {**own, "source": document.source.slug, **{name: getattr(entry, name) for name in LEDGER}}
+
+
+# -- Doing ---------------------------------------------------------------------------------------------------------
+
+
+def _push(slug: str, documents: list[PushedDocument]) -> PushedOut:
+    pushed = uploads.push(find_source(slug), documents)
+    run = show_run(pushed.run) if pushed.run else None
+    return PushedOut(run=run, added=pushed.added, changed=pushed.changed, unchanged=pushed.unchanged)
+
+
+def _retry(document: Document) -> RunOut:
+    (run,) = uploads.retry([document])
+    return show_run(run)

@@ -1,0 +1,20 @@
+"""The web process: Django, behind the entrance, with a beginning and an end."""
+
+from __future__ import annotations
+
+import os
+
+import django
+
+from magnet import start_up
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "magnet.settings")
+# Before the settings are read: only a web process has a connection pool, because a worker's fork would share it.
+start_up.prepare(["asgi", "web"])
+django.setup(set_prefix=False)
+
+from magnet.direct_path import DirectPath  # noqa: E402
+from magnet.entrance import Entrance  # noqa: E402
+from magnet.lifespan import Lifespan  # noqa: E402
+
+application = Lifespan(Entrance(DirectPath()))

@@ -1,0 +1,129 @@
+"""Rows that people configure: created, changed and removed in one transaction each, proven and put on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import ProtectedError, RestrictedError
+from django.utils.text import slugify
+
+from magnet.errors import Conflict, InvalidInput, NotFound, StillInUse
+from magnet.models import AuditEntry
+from magnet.problems import messages_by_field
+
+M = TypeVar("M", bound=models.Model)
+MOST_NAMED = 20
+# Never written into the audit, not even encrypted.
+SECRET_COLUMNS = frozenset({"encrypted_api_key", "encrypted_secrets", "secret_hash"})
+
+
+def find(rows: models.QuerySet[M], slug: str) -> M:
+    """The row that callers name by `slug`. Raises NotFound."""
+    row = rows.filter(slug=slug).first() if "\0" not in slug else None
+    if row is None:
+        raise NotFound(f"There is no {rows.model._meta.verbose_name} “{slug}”.")
+    return row
+
+
+def named(model: type[M], slug: str | None, *, field: str) -> M | None:
+    """The row that a request refers to in `field`; None stays None. Raises InvalidInput, because the body is wrong."""
+    if not slug:
+        return None
+    row = model._default_manager.filter(slug=slug).first() if "\0" not in slug else None
+    if row is None:
+        said = f"There is no {model._meta.verbose_name} “{slug}”."
+        raise InvalidInput(said, errors={field: [said]})
+    return row
+
+
+def all_named(model: type[M], slugs: Iterable[str], *, field: str) -> list[M]:
+    found = (named(model, slug, field=field) for slug in dict.fromkeys(slugs))
+    return [row for row in found if row is not None]
+
+
+def free_slug(model: type[models.Model], wanted: str | None, *, name: str) -> str:
+    """The wanted slug, or one made from the name with a number where it is taken. Raises Conflict."""
+    taken = model._default_manager.filter
+    if wanted:
+        if "\0" not in wanted and taken(slug=wanted).exists():
+            raise Conflict(f"There is a {model._meta.verbose_name} with the slug “{wanted}” already.")
+        return wanted
+    base = slugify(name)[:90].strip("-_").replace("_", "-") or slugify(str(model._meta.verbose_name))
+    slug, number = base, 1
+    while taken(slug=slug).exists():
+        number += 1
+        slug = f"{base}-{number}"
+    return slug
+
+
+@transaction.atomic
+def create(row: M, *, tags: Iterable[str] = (), prepare: Callable[[M], None] | None = None) -> M:
+    """Prove and store a new row; `prepare` sets what follows from the rest. Raises InvalidInput naming each field."""
+    _prove(row)
+    if prepare is not None:
+        prepare(row)
+    row.save()
+    set_tags(row, tags)
+    AuditEntry.record("created", row)
+    return row
+
+
+@transaction.atomic
+def change(
+    row: M,
+    changes: dict[str, Any],
+    *,
+    tags: Iterable[str] | None = None,
+    prepare: Callable[[M], None] | None = None,
+) -> M:
+    """Set columns of a row, prove it and store it. Raises InvalidInput."""
+    for column, value in changes.items():
+        setattr(row, column, value)
+    _prove(row)
+    if prepare is not None:
+        prepare(row)
+    row.save()
+    set_tags(row, tags)
+    AuditEntry.record("changed", row, fields=sorted(set(changes) - SECRET_COLUMNS))
+    return row
+
+
+@transaction.atomic
+def remove(row: models.Model, *, delete: Callable[[Any], Any] = lambda row: row.delete()) -> None:
+    """Delete a row. Raises StillInUse with the names of what uses it."""
+    AuditEntry.record("deleted", row)
+    try:
+        delete(row)
+    except (ProtectedError, RestrictedError) as error:
+        users = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
+        used_by = _where_used(users)
+        names = ", ".join(f"{use['kind']} “{use['name']}”" for use in used_by[:MOST_NAMED])
+        raise StillInUse(
+            f"“{row}” is still used by {names}. Change or remove that first.", used_by=used_by[:MOST_NAMED]
+        ) from error
+
+
+def _where_used(users: Iterable[Any]) -> list[dict[str, str]]:
+    """What people know by name: a version stands for its tool, a tool's line in a table for that tool."""
+    seen: dict[tuple[str, str], dict[str, str]] = {}
+    for user in users:
+        row = getattr(user, "version", user) if not callable(getattr(user, "version", None)) else user
+        row = getattr(row, "identity", row)
+        kind, name = str(row._meta.verbose_name), str(row)
+        seen.setdefault((kind, str(row.pk)), {"kind": kind, "name": name, "slug": str(getattr(row, "slug", ""))})
+    return sorted(seen.values(), key=lambda use: (use["kind"], use["name"]))
+
+
+def set_tags(row: Any, tags: Iterable[str] | None) -> None:
+    if tags is not None and hasattr(row, "tags"):
+        row.tags.set([tag.strip() for tag in tags if tag.strip()])
+
+
+def _prove(row: models.Model) -> None:
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        raise InvalidInput("Some fields do not fit.", errors=messages_by_field(error)) from error

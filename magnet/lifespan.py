@@ -1,0 +1,60 @@
+"""What a web process opens when it starts and gives back when it ends; Django knows no such moments."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from contextlib import suppress
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+
+from magnet import database, gateway, limits, tracing
+from magnet.entrance import ASGIApp, Receive, Scope, Send
+
+log = structlog.get_logger(__name__)
+
+
+class Lifespan:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.listening: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.open()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def open(self) -> None:
+        # In a context of its own: it belongs to no request.
+        self.listening = asyncio.get_running_loop().create_task(
+            database.listen_for_changes(), context=contextvars.Context()
+        )
+        log.info("web_started", port=settings.PORT)
+
+    async def close(self) -> None:
+        if self.listening is not None:
+            self.listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.listening
+        await gateway.close_all()
+        await self.give_back_limits()
+        await database.close_raw_pool()
+        await asyncio.to_thread(tracing.flush)
+
+    async def give_back_limits(self) -> None:
+        try:
+            await limits.give_back()
+        except DatabaseError as error:
+            # The leases run out by themselves.
+            log.warning("limits_not_given_back", error=str(error))

@@ -1,0 +1,119 @@
+"""The JSON of RAG tools: their settings, questions and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from magnet.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text
+
+MAX_QUESTION_CHARACTERS = 20_000
+
+SearchMode = Literal["hybrid", "meaning", "words"]
+Sources = Annotated[list[Slug], Field(min_length=1, max_length=100)]
+
+
+class RagToolSettings(BaseModel):
+    sources: list[str]
+    search_mode: str
+    passage_count: int
+    context_tokens: int
+    minimum_score: float
+    prompt_template: str | None
+    ai_model: str | None
+    nothing_found_text: str
+
+
+class RagToolChanges(Changes):
+    name: Name | None = None
+    description: Text | None = None
+    tags: Tags | None = None
+    revision: PositiveInt | None = None
+    sources: Sources | None = None
+    search_mode: SearchMode | None = None
+    passage_count: int | None = None
+    context_tokens: int | None = None
+    minimum_score: float | None = None
+    prompt_template: Slug | None = None
+    ai_model: Slug | None = None
+    nothing_found_text: Text | None = None
+
+
+class NewRagTool(RagToolChanges):
+    name: Name
+    slug: Slug | None = None
+    sources: Sources
+
+
+class Question(Given):
+    question: str = Field(min_length=1, max_length=MAX_QUESTION_CHARACTERS)
+    # By default the live version.
+    version: PositiveInt | None = None
+
+
+class CitedDocument(BaseModel):
+    id: UUID
+    source: str
+    remote_id: str
+    title: str
+    url: str
+
+
+class CitedPassageOut(BaseModel):
+    # The number by which the answer cites it, such as [1].
+    number: int
+    is_cited: bool
+    document: CitedDocument
+    text: str
+    heading: str
+    page: int | None
+    start: int
+    end: int
+    content_hash: str
+    chunk_id: int
+    score: float
+    semantic_score: float | None
+    word_score: float | None
+
+
+class UsageOut(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+
+
+class AnswerOut(BaseModel):
+    text: str
+    # False where nothing fitted, and no model was asked.
+    found: bool
+    passages: list[CitedPassageOut]
+    tool: str
+    version: int
+    model: str
+    provider: str
+    # True where no language model is configured: the answer quotes the documents.
+    is_extractive: bool
+    usage: UsageOut
+    # US dollars as a decimal string.
+    cost: str
+    trace_id: UUID
+    duration_ms: float
+
+
+STREAM: dict[str, Any] = {
+    "responses": {
+        200: {
+            "content": {
+                "text/event-stream": {
+                    "schema": {
+                        "type": "string",
+                        "description": "Events `started`, `passages`, `text`, and one of `completed` and `error`.",
+                    }
+                }
+            }
+        }
+    }
+}
