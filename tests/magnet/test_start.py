@@ -42,7 +42,7 @@ class Started:
     def is_live(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/health/live", timeout=5) as response:
-                return response.status == 200
+                return bool(response.status == 200)
         except OSError:
             return False
 
@@ -169,6 +169,29 @@ def test_what_dies_is_started_again(data_dir):
         assert eventually(lambda: len(started.processes("postgres_guardian.py")) == 1, seconds=30)
         # The cluster, its sentinel, worker, monitor and pusher.
         assert eventually(lambda: len(started.processes("work", "--cluster", "bulk")) == 5, seconds=30)
+
+
+@pytest.mark.crash
+def test_a_cluster_whose_waiting_worker_was_killed_works_again(data_dir):
+    with start(data_dir) as started:
+        assert eventually(lambda: len(started.processes("work", "--cluster", "bulk")) == 5, seconds=30)
+        _cluster, _sentinel, worker, *_ = sorted(started.processes("work", "--cluster", "bulk"))
+        os.kill(worker, signal.SIGKILL)
+        assert eventually(lambda: worker not in living_in(data_dir), seconds=15)
+
+        enqueue = "from magnet import queue; queue.enqueue('time.sleep', 0, cluster='bulk')"
+        subprocess.run(
+            [PYTHON, str(ROOT / "manage.py"), "shell", "--command", enqueue], env=environment(data_dir), check=True
+        )
+
+        assert eventually(lambda: waiting_tasks(data_dir) == 0, seconds=30), started.output
+
+
+def waiting_tasks(data_dir: Path) -> int:
+    with psycopg.connect(embedded_postgres.url(data_dir)) as connection:
+        row = connection.execute("SELECT count(*) FROM django_q_ormq WHERE key = 'bulk'").fetchone()
+    assert row
+    return int(row[0])
 
 
 def test_two_copies_run_side_by_side(data_dir):

@@ -45,8 +45,9 @@ class Command(BaseCommand):
         connections.close_all()
         threading.Thread(target=self.greet_when_ready, daemon=True).start()
         status = Supervisor([*work.programs(), web.program(listener)], look_after=Mender().look, parent=parent).run()
+        if status:
+            raise CommandError("A part of Magnet ended again and again; the lines above say which, and why.")
         self.stdout.write("Magnet has stopped.")
-        sys.exit(status)
 
     def greet_when_ready(self) -> None:
         while not is_live():

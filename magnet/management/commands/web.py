@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import warnings
 from argparse import ArgumentParser
 from typing import Any
 
@@ -68,6 +69,9 @@ def program(listener: socket.socket, *, name: str = "web") -> Program:
 def serve(listener: socket.socket) -> None:
     import uvicorn
 
+    if not settings.IS_PRODUCTION:
+        # There the static files come straight from the apps, and nobody misses the folder of collected ones.
+        warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
     # Logging is ours (settings.LOGGING), and so is the access log.
     config = uvicorn.Config(
         "magnet.asgi:application",
