@@ -11,6 +11,9 @@ from uuid import UUID
 from knowledge.retrieval import Passage
 from magnet.providers.base import Usage
 
+# As the chunker writes the path of headings.
+HEADINGS_JOINED_BY = " > "
+
 
 @dataclass(frozen=True)
 class CitedPassage(Passage):
@@ -56,6 +59,14 @@ def marked(passages: Sequence[CitedPassage], *, cited: Collection[int]) -> tuple
         )
         for passage in passages
     )
+
+
+def place_of(*, title: str, heading: str, page: int | None) -> str:
+    """Where a passage stands, in words: its title, the headings above it, its page."""
+    headings = heading.split(HEADINGS_JOINED_BY)
+    names = headings if headings[0].strip() == title.strip() else [title, *headings]
+    path = " › ".join(" ".join(name.split()) for name in names if name.strip())
+    return ", ".join(filter(None, (path, f"page {page}" if page else "")))
 
 
 # -- As JSON ---------------------------------------------------------------------------------------------------

@@ -120,8 +120,10 @@ def read_prompt(version: RagToolVersion) -> LoadedPrompt:
 def chat_model(version: RagToolVersion, prompt: LoadedPrompt, *, tool_name: str) -> AIModel:
     """The tool's own model, else its prompt template's, else the default."""
     if version.ai_model_id is None:
-        return prompt.ai_model or AIModel.objects.default_for("chat")
-    return usable(version.ai_model_id, of=tool_name)
+        default: AIModel = prompt.ai_model or AIModel.objects.default_for("chat")
+        return default
+    own: AIModel = usable(version.ai_model_id, of=tool_name)
+    return own
 
 
 def usable(model_id: int | None, *, of: str = "") -> Any:

@@ -11,7 +11,7 @@ from knowledge.retrieval import Passage
 from magnet.prompts import render
 from magnet.providers.base import ChatMessage, ChatRequest, Evidence
 from magnet.tokens import truncate
-from tools_app.answers import CitedPassage
+from tools_app.answers import CitedPassage, place_of
 from tools_app.citations import without_markers
 from tools_app.loading import LoadedTool
 
@@ -77,9 +77,8 @@ def delimited(passage: CitedPassage) -> str:
 
 
 def origin(passage: CitedPassage) -> str:
-    names = " › ".join(" ".join(name.split()) for name in (passage.title, passage.heading) if name.strip())
-    page = f"page {passage.page}" if passage.page else ""
-    return as_data(", ".join(filter(None, (names, page))) or passage.remote_id)
+    place = place_of(title=passage.title, heading=passage.heading, page=passage.page)
+    return as_data(place or passage.remote_id)
 
 
 def as_data(text: str) -> str:

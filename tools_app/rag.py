@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from decimal import Decimal
-from typing import cast
 
 from knowledge import retrieval
 from magnet import gateway
 from magnet.errors import InvalidInput
 from magnet.models import AIModel
-from magnet.providers.base import ChatDelta, Usage
+from magnet.providers.base import Usage
 from magnet.streaming import Event
 from magnet.tracing import SpanRecord, TraceRecord, span, trace
 from tools_app import citations
@@ -83,7 +82,7 @@ async def _write(work: _Answering, passages: Sequence[CitedPassage]) -> AsyncGen
     sent: list[str] = []
     usage = Usage()
     deltas = gateway.stream(work.tool.model, request_for(work.tool, work.question, passages))
-    async with aclosing(cast(AsyncGenerator[ChatDelta, None], deltas)):
+    async with aclosing(deltas):
         async for delta in deltas:
             usage = delta.usage or usage
             if text := checking.feed(delta.text):

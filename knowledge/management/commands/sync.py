@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from knowledge import sync
-from knowledge.models import KnowledgeSource, SyncRun
+from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
 from magnet.tracing import flush
 
 BAR_WIDTH = 24
@@ -72,8 +72,9 @@ class Command(BaseCommand):
         self.tell_failures(run.source)
 
     def tell_failures(self, source: KnowledgeSource) -> None:
-        index = source.live_index
-        failures = index.ledger.exclude(failure="").select_related("document") if index else SyncRun.objects.none()
+        failures = (
+            IndexedDocument.objects.filter(index=source.live_index).exclude(failure="").select_related("document")
+        )
         for entry in failures.order_by("document__title")[:FAILURES_NAMED]:
             self.stderr.write(f"{entry.document} ({entry.state}): {entry.failure}")
         if (count := failures.count()) > FAILURES_NAMED:
@@ -97,7 +98,8 @@ def refuse_failure(run: SyncRun) -> None:
     if run.status == SyncRun.Status.WAITING:
         raise CommandError(
             f"This sync would delete {run.deletions_waiting:,} documents of “{name}”, more than its guard of "
-            f"{run.source.deletion_guard_percent} % allows. Nothing was deleted. Approve it in the admin, on its sync run."
+            f"{run.source.deletion_guard_percent} % allows. Nothing was deleted. "
+            "Approve it in the admin, on its sync run."
         )
 
 

@@ -17,7 +17,7 @@ MAX_NAME_CHARACTERS = 200
 
 
 class Command(BaseCommand):
-    help = "Make an API key. The key is printed once, alone, on standard output; everything else goes to standard error."
+    help = "Make an API key. It is printed once, alone, on standard output; the rest goes to standard error."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="what the key is for, such as the system that will use it")

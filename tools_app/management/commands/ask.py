@@ -16,6 +16,7 @@ from magnet.database import close_raw_pool
 from magnet.errors import MagnetError
 from magnet.tracing import flush
 from tools_app import rag
+from tools_app.answers import place_of
 
 CALLER = Caller(label="Command line", scopes=frozenset({"all"}))
 
@@ -33,9 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="the whole answer, as the API gives it")
         parser.add_argument("--version", type=int, metavar="N", dest="number", help="another version than the live one")
 
-    def handle(
-        self, *args: Any, slug: str, question: str, as_json: bool, number: int | None, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, slug: str, question: str, as_json: bool, number: int | None, **options: Any) -> None:
         try:
             with acting_as(CALLER):
                 gateway.run_from_sync(self.ask(slug, question, number=number, as_json=as_json))
@@ -88,8 +87,9 @@ class Command(BaseCommand):
 
 
 def place(passage: dict[str, Any]) -> str:
-    """Where a passage stands: title, heading, page, address."""
-    document, page = passage["document"], passage["page"]
+    """Where a passage stands, and its address."""
+    document = passage["document"]
     title = document["title"] or document["remote_id"]
-    names = " › ".join(filter(None, (title, passage["heading"])))
-    return ", ".join(filter(None, (names, f"page {page}" if page else "", document["url"])))
+    return ", ".join(
+        filter(None, (place_of(title=title, heading=passage["heading"], page=passage["page"]), document["url"]))
+    )
