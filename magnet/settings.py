@@ -104,7 +104,7 @@ ALLOWED_PRIVATE_HOSTS = env.list("MAGNET_ALLOWED_PRIVATE_HOSTS", default=[])
 FOLDER_ROOTS = [Path(root).absolute() for root in env.list("MAGNET_FOLDER_ROOTS", default=[str(BASE_DIR / "docs")])]
 MAX_UPLOAD_BYTES = number("MAGNET_MAX_UPLOAD_MB", 100) * 1024 * 1024
 MAX_JSON_BYTES = number("MAGNET_MAX_JSON_MB", 50) * 1024 * 1024
-REQUESTS_PER_MINUTE = number("MAGNET_REQUESTS_PER_MINUTE", 6000)
+REQUESTS_PER_MINUTE = number("MAGNET_REQUESTS_PER_MINUTE", 60_000)
 
 # Providers store the name of one of these variables, never its value.
 PROVIDER_KEYS = {name: value for name, value in env.ENVIRON.items() if name.endswith("_API_KEY") and value}
