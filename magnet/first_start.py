@@ -35,12 +35,13 @@ def api_key_file() -> Path:
 
 
 def set_up() -> None:
-    """Seed once: an installation in which somebody can sign in is left as it is, but for groups that it lacks."""
+    """Seed once: an installation in which somebody can sign in gets only what it lacks, such as a new key's models."""
     groups.seed()
+    if "demo" in get_commands():
+        # Every time: it makes missing providers and remembers by itself that the handbook was seeded.
+        call_command("demo", verbosity=0)
     if User.objects.exists():
         return
-    if "demo" in get_commands():
-        call_command("demo", verbosity=0)
     # The person comes last, so that a first start that was interrupted is begun again.
     with transaction.atomic():
         password = secrets.token_urlsafe(12)
