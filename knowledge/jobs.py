@@ -6,7 +6,7 @@ from uuid import UUID
 
 from knowledge import originals, sync
 from knowledge.models import SyncRun
-from magnet import queue, retention
+from magnet import retention
 
 
 def step(run_id: str) -> bool:
@@ -16,8 +16,7 @@ def step(run_id: str) -> bool:
         return False  # Its source was deleted in the meantime.
     needs_more = sync.step(UUID(run_id))
     if needs_more:
-        cluster = "fast" if run.trigger == SyncRun.PUSH else "bulk"
-        queue.enqueue("knowledge.jobs.step", run_id, cluster=cluster)
+        sync.enqueue_step(run)
     return needs_more
 
 

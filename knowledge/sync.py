@@ -22,7 +22,7 @@ from knowledge import ledger
 from knowledge.indexing import Outcome, index_documents
 from knowledge.listing import take_stock
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
-from knowledge.models.runs import LeaseLost
+from knowledge.models.runs import HEARTBEAT_LOST_AFTER, LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.errors import Conflict, MagnetError
@@ -54,7 +54,7 @@ def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
         run = SyncRun.objects.create(source=source, trigger=trigger, actor_label=current_caller().label)
     elif run.status == Status.WAITING and trigger not in (SyncRun.PUSH, SyncRun.RETRY):
         _requeue(run, approved_deletions=0)
-    _enqueue(run)
+    enqueue_step(run)
     return run
 
 
@@ -66,7 +66,7 @@ def approve(run: SyncRun) -> SyncRun:
         raise Conflict(f"This run of “{run.source.name}” does not wait for approval.")
     AuditEntry.record("approved deletions of", run, deletions=run.deletions_waiting)
     _requeue(run, approved_deletions=run.deletions_waiting)
-    _enqueue(run)
+    enqueue_step(run)
     return run
 
 
@@ -98,9 +98,9 @@ def _requeue(run: SyncRun, *, approved_deletions: int) -> None:
     run.save(update_fields=["status", "deletions_waiting", "approved_deletions"])
 
 
-def _enqueue(run: SyncRun) -> None:
-    cluster = "fast" if run.trigger == SyncRun.PUSH else "bulk"
-    queue.enqueue("knowledge.jobs.step", str(run.pk), cluster=cluster)
+def enqueue_step(run: SyncRun) -> None:
+    """What somebody has just handed in is not kept waiting behind large syncs."""
+    queue.enqueue("knowledge.jobs.step", str(run.pk), cluster="fast" if run.trigger == SyncRun.PUSH else "bulk")
 
 
 # -- The clock -----------------------------------------------------------------------------------------------
@@ -137,11 +137,11 @@ def _start_retries() -> int:
 
 def _wake_abandoned() -> int:
     """Runs whose worker is gone, or whose task was lost, go on with a new step."""
-    minute_ago = timezone.now() - ledger.LEASE / 5
+    minute_ago = timezone.now() - HEARTBEAT_LOST_AFTER
     runs = SyncRun.objects.unfinished().exclude(status=Status.WAITING).filter(created_at__lt=minute_ago)
     abandoned = list(runs.filter(Q(heartbeat_at=None) | Q(heartbeat_at__lt=minute_ago)))
     for run in abandoned:
-        _enqueue(run)
+        enqueue_step(run)
     return len(abandoned)
 
 

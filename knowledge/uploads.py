@@ -85,7 +85,7 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
         index = ledger.ensure_index(source)
         known = {row.remote_key: row for row in source.documents.filter(remote_key__in=named).without_body()}
         changed = [row for key, row in known.items() if row.version != named[key].version]
-        old_files = [row.file.name for row in changed]
+        old_files = [row.file.name or "" for row in changed]
         for row in changed:
             _take_over(row, named[row.remote_key])
         new = [
