@@ -137,7 +137,7 @@ def _lock(batch: Sequence[Replacement]) -> dict[UUID, str]:
 
 
 def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[UUID]) -> None:
-    where = {"index": index, "documents": documents}
+    where: dict[str, Any] = {"index": index, "documents": documents}
     with connection.cursor() as cursor:
         cursor.execute(STAGING)
         cursor.execute(NOTE_WORDS, {**where, "sign": -1})
