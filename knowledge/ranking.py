@@ -19,7 +19,7 @@ CANDIDATES = 100
 # A longer question is a pasted document: its rarest words say what it is about.
 MOST_WORDS = 64
 # Candidates are found by the rarest words, which stand in this many chunks together; the score uses all words.
-RARE_ROWS, MOST_RARE_ROWS = 2_000, 10_000
+RARE_ROWS, MOST_RARE_ROWS = 1_500, 10_000
 # A question of one very common word: this many of its chunks are ranked, because ranking all takes too long.
 MOST_RANKED_ROWS = 10_000
 # Documents that fit a filter are counted up to here.

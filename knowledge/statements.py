@@ -113,8 +113,8 @@ case when words > 0 then rank() over (order by words desc) end as words_place fr
 select r.id, r.index_id, r.score, r.meaning, r.words, r.meaning_place, r.words_place,
 d.id, d.remote_id, d.title, d.url, k.text, k.heading, k.page,
 k.start, k."end", d.content_hash, k.token_count
-from ranked r left join (knowledge_chunk k join knowledge_document d on d.id = k.document_id)
-on k.id = r.id and r.place <= %(limit)s
+from ranked r left join knowledge_chunk k on k.id = case when r.place <= %(limit)s then r.id end
+left join knowledge_document d on d.id = k.document_id
 order by r.place"""
 
 

@@ -1,0 +1,111 @@
+"""Gives large generations their HNSW index and takes it from retired ones; the exact scan serves in the meantime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, connection
+from psycopg import sql
+
+from knowledge.models import KnowledgeIndex
+from knowledge.stores import pgvector
+
+log = structlog.get_logger(__name__)
+
+# Up to here the exact scan takes 10 ms, and every comparison counts; an index would save little.
+MIN_CHUNKS = 10_000
+# A generation that shrinks loses its index only when it is clearly small, so that it does not come and go.
+TOO_FEW_CHUNKS = MIN_CHUNKS // 2
+# Any number will do, as long as nobody else uses it.
+LOCK = 6_248_002
+BUILD_MEMORY_KB = 512 * 1024
+
+FOUND = r"""
+select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid
+where i.indrelid = 'knowledge_chunk'::regclass and c.relname like 'chunk\_embedding\_hnsw\_%'
+"""
+
+
+def maintain() -> int:
+    """Build what is missing, build again what is invalid, drop what serves nobody; returns how many were touched.
+
+    One index at a time on the whole installation: another process that is at it already makes this return 0.
+    """
+    with _alone() as is_alone:
+        if not is_alone:
+            return 0
+        return sum([_drop_superfluous(), *(_build(index) for index in list(_wanted()))])
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    (is_alone,) = _row("select pg_try_advisory_lock(%s)", [LOCK])
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            _row("select pg_advisory_unlock(%s)", [LOCK])
+
+
+def _drop_superfluous() -> int:
+    kept = {
+        index.hnsw_name
+        for index in KnowledgeIndex.objects.exclude(status=KnowledgeIndex.Status.RETIRED)
+        if index.chunk_count >= TOO_FEW_CHUNKS
+    }
+    dropped = 0
+    for name, is_valid in _existing().items():
+        # An invalid one is what a build left that was broken off; while it exists, every write keeps it up.
+        if name not in kept or not is_valid:
+            dropped += _execute(pgvector.drop_index(name), event="hnsw_dropped", index=name)
+    return dropped
+
+
+def _wanted() -> Iterator[KnowledgeIndex]:
+    """Live generations first; a building one gets its index before it serves."""
+    existing = _existing()
+    large = KnowledgeIndex.objects.exclude(status=KnowledgeIndex.Status.RETIRED).filter(chunk_count__gte=MIN_CHUNKS)
+    for index in sorted(large, key=lambda index: (index.status != KnowledgeIndex.Status.LIVE, index.chunk_count)):
+        if index.hnsw_name not in existing:
+            yield index
+
+
+def _build(index: KnowledgeIndex) -> int:
+    _row("select set_config('maintenance_work_mem', %s, false)", [_build_memory()])
+    statement = pgvector.create_index(index.hnsw_name, index_id=index.pk, dimensions=index.dimensions)
+    return _execute(statement, event="hnsw_built", index=index.hnsw_name, chunks=index.chunk_count)
+
+
+def _build_memory() -> str:
+    """A graph that does not fit in memory is built many times slower; an operator who allows more is obeyed."""
+    (allowed,) = _row("select setting::bigint from pg_settings where name = 'maintenance_work_mem'", [])
+    return f"{max(int(allowed), BUILD_MEMORY_KB)}kB"
+
+
+def _existing() -> dict[str, bool]:
+    """The HNSW indexes by name, and whether each is valid."""
+    with connection.cursor() as cursor:
+        cursor.execute(FOUND)
+        return dict(cursor.fetchall())
+
+
+def _execute(statement: sql.Composed, *, event: str, **details: Any) -> int:
+    """One index that cannot be built must not keep the others from being built."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    except DatabaseError as error:
+        log.error("hnsw_failed", wanted=event, error=str(error), **details)
+        return 0
+    log.info(event, **details)
+    return 1
+
+
+def _row(statement: str, parameters: list[Any]) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        row: tuple[Any, ...] = cursor.fetchone()
+        return row
