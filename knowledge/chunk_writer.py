@@ -74,6 +74,13 @@ update knowledge_indexeddocument set state = 'live', is_due = false, content_has
     chunk_count = %(chunk_count)s, indexed_at = %(at)s where id = %(id)s
 """
 
+DESCRIBE = """
+update knowledge_document set title = %(title)s, text = %(text)s, page_starts = %(page_starts)s,
+    language = %(language)s, content_hash = %(content_hash)s, media_type = %(media_type)s, file = %(file)s,
+    file_hash = %(file_hash)s, file_bytes = %(file_bytes)s, fetched_version = %(fetched_version)s, incoming_text = null, changed_at = %(at)s
+where id = %(id)s
+"""
+
 
 @dataclass(frozen=True)
 class ChunkRow:
@@ -123,9 +130,8 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
     # The row of the generation is the lock of its words.
     KnowledgeIndex.objects.select_for_update().get(pk=index.pk)
     _write_chunks(index.pk, batch, documents=documents)
-    for item in batch:
-        Document.objects.filter(pk=item.entry.document_id).update(**item.columns, changed_at=item.at)
-    replaced = [old_files[item.entry.document_id] for item in batch if "file" in item.columns]
+    files = {item.entry.document_id: item.columns["file"] for item in batch}
+    replaced = [name for document, name in old_files.items() if files.get(document, name) != name]
     transaction.on_commit(partial(originals.discard, replaced))
     return len(batch)
 
@@ -154,16 +160,12 @@ def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[U
         cursor.execute(NOTE_WORDS, {**where, "sign": 1})
         cursor.execute(ADD_WORDS, where)
         cursor.execute(TAKE_WORDS, where)
-        for item in batch:
-            cursor.execute(
-                TAKE_OVER,
-                {
-                    "id": item.entry.pk,
-                    "content_hash": item.content_hash,
-                    "chunk_count": len(item.rows),
-                    "at": item.at,
-                },
-            )
+        cursor.executemany(DESCRIBE, [{**item.columns, "id": item.entry.document_id, "at": item.at} for item in batch])
+        cursor.executemany(TAKE_OVER, [_ledger_entry(item) for item in batch])
+
+
+def _ledger_entry(item: Replacement) -> dict[str, Any]:
+    return {"id": item.entry.pk, "content_hash": item.content_hash, "chunk_count": len(item.rows), "at": item.at}
 
 
 def _staged(document: UUID, row: ChunkRow) -> tuple[Any, ...]:

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 # Chunks that are embedded and written together: enough for full batches, few enough to stay small in memory.
 CHUNKS_AT_ONCE = 1_000
 # The start of a text is enough to tell its language.
-LANGUAGE_SAMPLE = 4_000
+LANGUAGE_SAMPLE = 500
 
 
 @dataclass
@@ -135,7 +135,7 @@ def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any
     """The text of the newest content, with the columns of the document that change by it."""
     if document.incoming_text is not None:
         extract = read(document.incoming_text.encode(), media_type=document.media_type or "text/plain")
-        return {"incoming_text": None, "fetched_version": document.version}, extract
+        return {"fetched_version": document.version}, extract
     if document.fetched_version == document.version and document.content_hash:
         return {}, Extract(document.text, document.title, tuple(document.page_starts))
     if document.file and document.fetched_version == document.version:
@@ -221,7 +221,11 @@ def _vectors(index: KnowledgeIndex, batch: list[Prepared], *, outcome: Outcome) 
 
 
 def _replacement(item: Prepared, vectors: dict[bytes, Any]) -> Replacement:
+    document = item.entry.document
+    kept = {name: getattr(document, name) for name in ("media_type", "file_hash", "file_bytes", "fetched_version")}
     columns = {
+        **kept,
+        "file": document.file.name or "",
         "title": item.title,
         "text": item.extract.text,
         "page_starts": list(item.extract.page_starts),

@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 Status = SyncRun.Status
 
-DOCUMENTS_AT_ONCE = 64
+DOCUMENTS_AT_ONCE = 256
 # A step ends after this time and queues its successor, so that no source starves another.
 STEP_SECONDS = 20.0
 HEARTBEAT_SECONDS = 10.0
