@@ -75,9 +75,10 @@ update knowledge_indexeddocument set state = 'live', is_due = false, content_has
 """
 
 DESCRIBE = """
-update knowledge_document set title = %(title)s, text = %(text)s, page_starts = %(page_starts)s,
-    language = %(language)s, content_hash = %(content_hash)s, media_type = %(media_type)s, file = %(file)s,
-    file_hash = %(file_hash)s, file_bytes = %(file_bytes)s, fetched_version = %(fetched_version)s, incoming_text = null, changed_at = %(at)s
+update knowledge_document
+set title = %(title)s, text = %(text)s, page_starts = %(page_starts)s, language = %(language)s,
+    content_hash = %(content_hash)s, media_type = %(media_type)s, file = %(file)s, file_hash = %(file_hash)s,
+    file_bytes = %(file_bytes)s, fetched_version = %(fetched_version)s, incoming_text = null, changed_at = %(at)s
 where id = %(id)s
 """
 
