@@ -8,9 +8,11 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
+from ninja.errors import HttpError
+from ninja.errors import ValidationError as RequestDoesNotFit
 from ninja.parser import Parser
 
 from magnet.errors import UnsupportedMediaType
@@ -72,7 +74,9 @@ api = MagnetAPI(
     docs_url=None,
     parser=JsonOnly(),
 )
-api.add_exception_handler(Exception, respond_to)  # type: ignore[arg-type]  # it is given exceptions only
+# Ninja has handlers of its own for all but the first.
+for _kind in (Exception, Http404, HttpError, RequestDoesNotFit):
+    api.add_exception_handler(_kind, respond_to)  # type: ignore[arg-type]  # it is given exceptions only
 # The last one stands outermost.
 api.add_decorator(idempotent, mode="view")
 api.add_decorator(parsed_off_the_loop, mode="view")

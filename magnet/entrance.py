@@ -122,7 +122,7 @@ class Visit:
     def check_transport(self) -> None:
         """A key that travels in clear is lost; redirecting would only send it a second time."""
         if settings.SECURE_SSL_REDIRECT and not self.is_secure:
-            raise NotAllowed(f"Send API keys only over https: {settings.PUBLIC_URL}{self.path}")
+            raise NotAllowed(f"Send API keys only over https ({settings.PUBLIC_URL}).")
 
     @property
     def is_secure(self) -> bool:

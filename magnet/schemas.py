@@ -9,14 +9,15 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
+from magnet.cleaning import storable
 from magnet.scopes import SCOPES
 
 S = TypeVar("S")
 
 
-def _without_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("A text cannot hold NUL characters.")
+def _storable(value: str) -> str:
+    if storable(value) != value:
+        raise ValueError("A text cannot hold NUL characters or halves of surrogate pairs.")
     return value
 
 
@@ -25,7 +26,7 @@ def _as_decimal_string(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
+Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 Slug = Annotated[Text, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
