@@ -89,7 +89,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
             "cached_tokens": answer.usage.cached_tokens,
             "reasoning_tokens": answer.usage.reasoning_tokens,
         },
-        "cost": format(answer.cost, "f"),
+        "cost": format(answer.cost.normalize(), "f"),
         "trace_id": str(answer.trace_id),
         "duration_ms": round(answer.duration_ms, 1),
     }

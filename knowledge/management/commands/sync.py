@@ -10,8 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from knowledge import sync
 from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
+from magnet.callers import Caller, acting_as
 from magnet.tracing import flush
 
+CALLER = Caller(label="Command line", scopes=frozenset({"all"}))
 BAR_WIDTH = 24
 LOOK_SECONDS = 1.0
 # How many failed documents are named; the admin shows all of them.
@@ -28,7 +30,8 @@ class Command(BaseCommand):
         source = find(slug)
         self.began, self.last_line = time.monotonic(), ""
         try:
-            run = self.follow(sync.start(source, trigger="command"))
+            with acting_as(CALLER):
+                run = self.follow(sync.start(source))
         except KeyboardInterrupt:
             raise CommandError("Stopped watching. A worker carries the sync to its end.", returncode=130) from None
         finally:
