@@ -19,6 +19,7 @@ from magnet.language import character_pairs, needs_character_pairs, search_confi
 from magnet.models import AIModel
 from magnet.providers import local_embeddings
 from tests import factories
+from tests.fake_openai_answers import vector_of
 
 AT_ONCE = 2_000
 
@@ -73,21 +74,25 @@ def _write(index: KnowledgeIndex | None, pages: Sequence[Page]) -> None:
     texts = [f"{indexing.header(page.title, '')}\n{page.text}" for page in pages]
     vectors = vectors_of(texts, index.embedding_model)
     replacements = [
-        Replacement(entry, {"text": page.text}, "hash", [_row(index, page, text, vector)], timezone.now())
+        Replacement(entry, _described(entry.document), "hash", [_row(index, page, text, vector)], timezone.now())
         for entry, page, text, vector in zip(entries, pages, texts, vectors, strict=True)
     ]
     chunk_writer.replace(index, replacements, token=token)
 
 
+def _described(document: Document) -> dict[str, Any]:
+    """The columns that a sync writes with the chunks: here they already stand in the document."""
+    names = ("title", "text", "page_starts", "language", "content_hash")
+    of_file = ("media_type", "file_hash", "file_bytes", "fetched_version")
+    return {"file": "", **{name: getattr(document, name) for name in (*names, *of_file)}}
+
+
 def vectors_of(texts: Sequence[str], model: AIModel) -> NDArray[np.float32]:
-    """The built-in model's; another model's are the same, turned and filled up to its own dimensions."""
-    vectors, _tokens = local_embeddings.embed(texts)
-    if model.dimensions == vectors.shape[1]:
-        return vectors
+    """The built-in model's, or for every other model what the fake server answers."""
+    if model.provider.kind == "local":
+        return local_embeddings.embed(texts)[0]
     assert model.dimensions
-    padded = np.zeros((len(texts), model.dimensions), np.float32)
-    padded[:, : vectors.shape[1]] = vectors[:, : model.dimensions]
-    return padded
+    return np.array([vector_of(text, dimensions=model.dimensions) for text in texts], np.float32)
 
 
 def _document(index: KnowledgeIndex, page: Page) -> Document:
@@ -96,6 +101,7 @@ def _document(index: KnowledgeIndex, page: Page) -> Document:
         remote_id=page.remote_id,
         remote_key=remote_key(page.remote_id),
         title=page.title,
+        text=page.text,
         language=page.language,
         metadata=page.metadata,
         groups=page.groups,
