@@ -12,6 +12,8 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from magnet.models import Span, Trace
 
+# Syncs run by the clock: they cost, but nobody waits for them as for an answer.
+WAITED_FOR = ~Q(feature="sync")
 # A table on a page, and a file that a spreadsheet still opens.
 MAX_ROWS = 200
 
@@ -93,13 +95,14 @@ def totals_since(moment: datetime) -> Totals:
     return totals(Trace.objects.filter(started_at__gte=moment))
 
 
-def totals(rows: QuerySet[Any]) -> Totals:
-    return Totals(**rows.aggregate(**_sums()))
+def totals(traces: QuerySet[Any]) -> Totals:
+    """Calls, errors and times are of what somebody waited for; tokens and cost are of everything."""
+    return Totals(**traces.aggregate(**_sums(WAITED_FOR)))
 
 
-def by_day(rows: QuerySet[Any], *, period: Period) -> list[Row]:
+def by_day(traces: QuerySet[Any], *, period: Period) -> list[Row]:
     """One row for each day of the period, quiet days included."""
-    found = rows.annotate(day=TruncDate("started_at")).values("day").annotate(**_sums()).order_by("day")
+    found = traces.annotate(day=TruncDate("started_at")).values("day").annotate(**_sums(WAITED_FOR)).order_by("day")
     by_date = {row.pop("day"): Totals(**row) for row in found}
     return [Row(day.isoformat(), by_date.get(day, Totals()), key=day) for day in period.days]
 
@@ -118,15 +121,15 @@ def model_calls(period: Period) -> QuerySet[Any]:
     return period.rows(Span.objects.exclude(model=""))
 
 
-def _sums() -> dict[str, Any]:
+def _sums(counted: Q | None = None) -> dict[str, Any]:
     return {
-        "calls": Count("id"),
-        "errors": Count("id", filter=Q(status=Trace.Status.ERROR)),
+        "calls": Count("id", filter=counted),
+        "errors": Count("id", filter=Q(status=Trace.Status.ERROR) & (counted or Q())),
         "input_tokens": Coalesce(Sum(F("input_tokens")), 0),
         "output_tokens": Coalesce(Sum(F("output_tokens")), 0),
         "cost": Coalesce(Sum(F("cost")), Decimal(0)),
-        "p50_ms": Percentile("duration_ms", share=0.5),
-        "p95_ms": Percentile("duration_ms", share=0.95),
+        "p50_ms": Percentile("duration_ms", share=0.5, filter=counted),
+        "p95_ms": Percentile("duration_ms", share=0.95, filter=counted),
     }
 
 

@@ -16,23 +16,15 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+from unfold.widgets import INPUT_CLASSES
 
 from magnet.admin import deletion
+from magnet.admin.menu import MenuEntry
 from magnet.errors import MagnetError
 from magnet.models import AuditEntry
 
 View = Callable[[HttpRequest, Any], HttpResponseBase]
-
-
-@dataclass(frozen=True)
-class MenuEntry:
-    """Where a page stands in the menu: one of site.SECTIONS, its order there, and the name of its URL."""
-
-    section: Any
-    order: int
-    title: Any
-    icon: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +65,9 @@ class MagnetAdmin(ModelAdmin):
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ChangeListToFirstTab
 
     # -- Pages of one object -----------------------------------------------------------------------------------
 
@@ -183,6 +178,13 @@ class MagnetAdmin(ModelAdmin):
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return HttpResponseRedirect(self.url_of(obj))
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "tags":
+            field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
+            field.help_text = gettext_lazy("Words by comma, to find it again in lists.")
+        return field
+
     # -- Deleting ----------------------------------------------------------------------------------------------
 
     def delete_view(
@@ -212,12 +214,13 @@ class MagnetAdmin(ModelAdmin):
         return HttpResponseRedirect(self.list_url())
 
     def delete_one(self, obj: Any) -> None:
+        AuditEntry.record("deleted", obj)
         obj.delete()
 
     # -- The record of who did what ----------------------------------------------------------------------------
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        AuditEntry.record("added", obj)
+        AuditEntry.record("created", obj)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
         AuditEntry.record("changed", obj, fields=changed_fields(message))
@@ -231,6 +234,14 @@ class MagnetAdmin(ModelAdmin):
     ) -> HttpResponseBase:
         query = f"object_type__exact={self.opts.label_lower}&q={object_id}"
         return HttpResponseRedirect(f"{reverse('admin:magnet_auditentry_changelist')}?{query}")
+
+
+class ChangeListToFirstTab(ChangeList):
+    """A list whose rows lead to the first tab of what they name."""
+
+    def url_for_result(self, result: Any) -> str:
+        page: MagnetAdmin = self.model_admin
+        return page.url_of(result, page.tabs[0].route if page.tabs else "")
 
 
 class ReadOnlyAdmin(MagnetAdmin):

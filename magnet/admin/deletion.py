@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.text import capfirst
 
 from magnet.errors import StillInUse
-from magnet.models import AuditEntry
 
 # A page does not get longer than this; the rest is counted.
 SHOWN = 20
@@ -40,12 +39,17 @@ def belongs_to(model: type[Model], owner: Callable[[Any], Model]) -> None:
 def uses_of(obj: Model) -> list[Use]:
     """What refers to `obj` and forbids deleting it, at most SHOWN for each relation, without repetition."""
     found: dict[Use, None] = {}
-    for relation in obj._meta.related_objects:
-        if getattr(relation, "on_delete", None) not in (PROTECT, RESTRICT):
-            continue
-        rows = relation.related_model._default_manager.filter(**{relation.field.name: obj.pk})  # type: ignore[union-attr]  # GenericRelation has no on_delete
+    for relation in guarding_relations(obj):
+        rows = relation.related_model._default_manager.filter(**{relation.field.name: obj.pk})
         found.update({use_of(row): None for row in rows[:SHOWN]})
+    found.pop(use_of(obj), None)
     return list(found)
+
+
+def guarding_relations(obj: Model) -> list[Any]:
+    """Relations that forbid deleting, those without a name of their own (“+”) included."""
+    relations = obj._meta.get_fields(include_hidden=True)
+    return [relation for relation in relations if getattr(relation, "on_delete", None) in (PROTECT, RESTRICT)]
 
 
 def use_of(row: Model) -> Use:
@@ -63,8 +67,7 @@ def page_of(row: Model) -> str:
 
 @transaction.atomic
 def delete(obj: Model, *, by: Callable[[Any], None]) -> None:
-    """Delete and record it. Raises StillInUse when something refers to it."""
+    """Delete, as `by` does it. Raises StillInUse when something refers to it."""
     if uses := uses_of(obj):
         raise StillInUse(f"“{obj}” is still used by {uses[0].kind.lower()} “{uses[0].label}”.")
-    AuditEntry.record("deleted", obj)
     by(obj)

@@ -160,8 +160,10 @@ def worker_notices(request: HttpRequest) -> Iterable[Notice]:
 @brings_panels
 def questions_panel(request: HttpRequest) -> Iterable[Panel]:
     if may_see_traces(request):
-        questions = Trace.objects.exclude(summary="").only(
-            "id", "summary", "slug", "started_at", "status", "duration_ms", "cost"
+        questions = (
+            Trace.objects.filter(usage.WAITED_FOR)
+            .exclude(summary="")
+            .only("id", "summary", "slug", "started_at", "status", "duration_ms", "cost")
         )
         yield Panel(
             order=10,

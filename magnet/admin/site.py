@@ -10,26 +10,36 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
+from magnet.admin.base import MagnetAdmin
+from magnet.admin.invitations import choose_password
+from magnet.admin.menu import SECTIONS
+from magnet.admin.sign_in import SignInForm
+from magnet.admin.usage import usage_page
+from magnet.auth import caller_for
 from magnet.callers import Caller, acting_as, current_caller
-
-# The menu, top down. A section without a page that the person may see is left out.
-SECTIONS = (
-    _("Conversations"),
-    _("Agents"),
-    _("Tools"),
-    _("Knowledge"),
-    _("Models"),
-    _("Insight"),
-    _("People and access"),
-)
+from magnet.models import User
 
 
 class MagnetAdminSite(UnfoldAdminSite):
     index_title = _("Home")
+
+    login_form = SignInForm
+
+    def register(self, models: Any, admin_class: Any = None, **options: Any) -> None:
+        """What libraries register for their own tables (queue, locks, tags) is not for staff and stays out."""
+        if isinstance(admin_class, type) and issubclass(admin_class, MagnetAdmin):
+            super().register(models, admin_class, **options)
+
+    def extra_urls(self) -> list[URLPattern]:
+        return [
+            path("usage/", self.admin_view(usage_page), name="usage"),
+            # Whoever follows an invitation cannot sign in yet, so the link itself is the proof.
+            path("choose-password/<uidb64>/<token>/", choose_password, name="choose_password"),
+        ]
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """As Django's, with the person bound as the caller, so that what they do is recorded under their name."""
@@ -45,9 +55,9 @@ class MagnetAdminSite(UnfoldAdminSite):
 
 def caller_of(request: HttpRequest) -> Caller:
     user = request.user
-    if not user.is_authenticated:
+    if not isinstance(user, User):
         return current_caller()
-    return replace(current_caller(), kind="user", id=str(user.pk), label=str(user))
+    return replace(caller_for(user), request_id=current_caller().request_id)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -55,7 +65,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     sections: list[dict[str, Any]] = [{"items": [{"title": _("Home"), "icon": "home", "link": reverse("admin:index")}]}]
     pages = [page for page in admin.site._registry.values() if may_see(page, request)]
     for title in SECTIONS:
-        items = [item for page in pages for item in menu_items(page, section=str(title))]
+        items = [item for page in pages for item in menu_items(page, section=title)]
         if items:
             items.sort(key=lambda item: item["order"])
             sections.append({"title": title, "separator": True, "items": items})
@@ -66,9 +76,9 @@ def may_see(page: ModelAdmin[Any], request: HttpRequest) -> bool:
     return bool(getattr(page, "menu", ())) and page.has_view_or_change_permission(request)
 
 
-def menu_items(page: Any, *, section: str) -> list[dict[str, Any]]:
+def menu_items(page: Any, *, section: Any) -> list[dict[str, Any]]:
     return [
         {"title": entry.title, "icon": entry.icon, "link": reverse(entry.url), "order": entry.order}
         for entry in page.menu
-        if str(entry.section) == section
+        if entry.section is section
     ]

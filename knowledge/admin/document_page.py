@@ -1,0 +1,76 @@
+"""What the page of one document shows: its text in parts, its chunks, and the passage that a citation names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from knowledge.admin.reading import Mark, Part, part_of, rendered
+from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
+
+# The side list of a part; a part has about this many chunks at most.
+MAX_CHUNKS = 400
+
+
+def document_context(request: HttpRequest, document: Document) -> dict[str, Any]:
+    passage = asked_passage(request, document)
+    wanted = request.GET.get("part", "")
+    part = part_of(len(document.text), wanted=int(wanted) if wanted.isdigit() else None, passage=passage)
+    index = document.source.live_index
+    chunks = chunks_of(document, part, index=index)
+    return {
+        "entry": IndexedDocument.objects.filter(document=document, index=index).first(),
+        "chunks": chunks,
+        "part": part,
+        "passage": passage,
+        "html": rendered(
+            document.text[part.start : part.end],
+            marks=[mark_of(chunk, part) for chunk in chunks],
+            passage=(passage[0] - part.start, passage[1] - part.start) if passage else None,
+        ),
+        "metadata": [(key, plain(value)) for key, value in document.metadata.items()],
+        # A link of a document is a link of somebody else's making.
+        "is_web_address": document.url.startswith(("https://", "http://")),
+        "has_changed": bool(request.GET.get("hash")) and request.GET["hash"] != document.content_hash,
+    }
+
+
+def asked_passage(request: HttpRequest, document: Document) -> tuple[int, int] | None:
+    """`?chunk=ID`, or `?start=…&end=…` in characters of the text; None where they name nothing in it."""
+    chunk_id, start, end = (request.GET.get(name, "") for name in ("chunk", "start", "end"))
+    if chunk_id.isdigit() and len(chunk_id) < 19:
+        chunk = Chunk.objects.filter(pk=chunk_id, document=document).only("start", "end").first()
+        if chunk is not None:
+            return chunk.start, chunk.end
+    if start.isdigit() and end.isdigit() and int(start) < int(end) and int(start) < len(document.text):
+        return int(start), min(int(end), len(document.text))
+    return None
+
+
+def chunks_of(document: Document, part: Part, *, index: KnowledgeIndex | None) -> list[Any]:
+    rows = Chunk.objects.filter(document=document, index=index, start__lt=max(part.end, 1), end__gt=part.start)
+    shown = ("id", "position", "heading", "page", "start", "end", "token_count", "document_id")
+    return list(rows.only(*shown).order_by("position")[:MAX_CHUNKS])
+
+
+def mark_of(chunk: Any, part: Part) -> Mark:
+    return Mark(max(chunk.start - part.start, 0), chunk.end - part.start, label_of(chunk))
+
+
+def label_of(chunk: Any) -> str:
+    parts = [_("Chunk %(n)d") % {"n": chunk.position + 1}, chunk.heading]
+    if chunk.page:
+        parts.append(_("page %(n)d") % {"n": chunk.page})
+    parts.append(_("%(n)d tokens") % {"n": chunk.token_count})
+    return " · ".join(part for part in parts if part)
+
+
+def plain(value: Any) -> str:
+    """A metadata value as people write it."""
+    if isinstance(value, list):
+        return ", ".join(map(plain, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {plain(item)}" for key, item in value.items())
+    return _("yes") if value is True else _("no") if value is False else "–" if value is None else str(value)

@@ -1,0 +1,163 @@
+"""Documents in the admin: what there is, in which state and why, and each one's text with its chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import FileResponse, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.decorators import display
+
+from knowledge import uploads
+from knowledge.admin.document_page import document_context
+from knowledge.models import Chunk, Document, IndexedDocument
+from magnet.admin.base import MagnetAdmin, ObjectPage
+from magnet.admin.menu import KNOWLEDGE, MenuEntry
+from magnet.errors import NotFound
+from magnet.templatetags.magnet_admin import ago_titled, badge_html, thousands
+
+MAX_REASON = 140
+
+LIST = "admin:knowledge_document_changelist"
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(IndexedDocument.State.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        return queryset.filter(ledger__index__status="live", ledger__state=self.value())
+
+
+@admin.register(Document)
+class DocumentAdmin(MagnetAdmin):
+    menu = [MenuEntry(KNOWLEDGE, 2, gettext_lazy("Documents"), "article", LIST)]
+    empty_icon = "article"
+    empty_text = gettext_lazy("Documents come from sources. Upload files to one, or let a source look for them.")
+    list_display = ("name", "source_link", "state", "reason", "chunk_total", "language", "changed")
+    list_filter = (StateFilter, "source", "language", "media_type")
+    search_fields = ("title", "remote_id", "url")
+    ordering = ("-changed_at",)
+    show_full_result_count = False
+    actions = ("retry_selected", "delete_chosen")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        entry = IndexedDocument.objects.filter(document=OuterRef("pk"), index__status="live")
+        return (
+            super()
+            .get_queryset(request)
+            .without_body()
+            .select_related("source")
+            .annotate(
+                ledger_state=Subquery(entry.values("state")[:1]),
+                ledger_failure=Subquery(entry.values("failure")[:1]),
+                ledger_chunks=Subquery(entry.values("chunk_count")[:1]),
+            )
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    # -- The list ----------------------------------------------------------------------------------------------
+
+    @display(description=gettext_lazy("document"), ordering="title")
+    def name(self, document: Document) -> str:
+        return str(document)
+
+    @display(description=gettext_lazy("source"), ordering="source__name")
+    def source_link(self, document: Document) -> SafeString:
+        url = reverse("admin:knowledge_knowledgesource_overview", args=[document.source_id])
+        return format_html('<a class="mg-link" href="{}">{}</a>', url, document.source.name)
+
+    @display(description=gettext_lazy("state"), ordering="ledger_state")
+    def state(self, document: Any) -> SafeString:
+        state = document.ledger_state or IndexedDocument.State.PENDING
+        return badge_html(state, str(IndexedDocument.State(state).label))
+
+    @display(description=gettext_lazy("reason"))
+    def reason(self, document: Any) -> str:
+        reason: str = document.ledger_failure or ""
+        return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}…"
+
+    @display(description=gettext_lazy("chunks"), ordering="ledger_chunks")
+    def chunk_total(self, document: Any) -> str:
+        return thousands(document.ledger_chunks)
+
+    @display(description=gettext_lazy("changed"), ordering="changed_at")
+    def changed(self, document: Document) -> SafeString:
+        return ago_titled(document.changed_at)
+
+    @admin.action(description=gettext_lazy("Try again"), permissions=["change"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        documents = list(queryset)
+        uploads.retry(documents)
+        text = ngettext("%(n)d document is tried again.", "%(n)d documents are tried again.", len(documents))
+        messages.success(request, text % {"n": len(documents)})
+
+    @admin.action(description=gettext_lazy("Delete, so that they can be found nowhere"), permissions=["delete"])
+    def delete_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        documents = list(queryset)
+        for document in documents:
+            uploads.delete(document)
+        text = ngettext("%(n)d document is deleted.", "%(n)d documents are deleted.", len(documents))
+        messages.success(request, text % {"n": len(documents)})
+
+    # -- One document --------------------------------------------------------------------------------------------
+
+    def object_pages(self) -> Sequence[ObjectPage]:
+        return (
+            ObjectPage("retry", self.retry, "change", ("POST",)),
+            ObjectPage("original", self.original),
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponseBase:
+        """The text with its chunks, instead of a form: what a source says is not edited here."""
+        return self._object_view(ObjectPage("read", self.read))(request, object_id)
+
+    def read(self, request: HttpRequest, document: Any) -> HttpResponseBase:
+        return self.page(
+            request, document, "knowledge/document.html", document=document,
+            can_delete=self.has_delete_permission(request, document), **document_context(request, document),
+        )  # fmt: skip
+
+    def retry(self, request: HttpRequest, document: Any) -> HttpResponseBase:
+        uploads.retry([document])
+        messages.success(request, _("“%(name)s” is tried again.") % {"name": document})
+        return HttpResponseRedirect(self.url_of(document))
+
+    def original(self, request: HttpRequest, document: Any) -> HttpResponseBase:
+        """Always as a download: shown in the browser, a page from outside would run as a page of ours."""
+        if not document.file:
+            raise NotFound(_("The original of “%(name)s” was not kept.") % {"name": document})
+        name = document.remote_id.rsplit("/", 1)[-1] or "document"
+        response = FileResponse(
+            document.file.open("rb"), as_attachment=True, filename=name, content_type="application/octet-stream"
+        )
+        response["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    # -- Deleting ------------------------------------------------------------------------------------------------
+
+    def goes_too(self, obj: Any) -> list[str]:
+        count = Chunk.objects.filter(document=obj).count()
+        sentences = [ngettext("%(n)s chunk goes with it.", "%(n)s chunks go with it.", count) % {"n": thousands(count)}]
+        if not obj.source.is_pushed:
+            sentences.append(_("The next sync brings it back while its source still has it."))
+        return sentences
+
+    def delete_one(self, obj: Any) -> None:
+        uploads.delete(obj)

@@ -1,0 +1,118 @@
+"""Sync runs in the admin: how they went, and what a waiting one asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+
+from knowledge import sync
+from knowledge.admin.progress import progress_of, receipt_sentences
+from knowledge.models import SyncRun
+from magnet.admin.base import ObjectPage, ReadOnlyAdmin
+from magnet.admin.menu import KNOWLEDGE, MenuEntry
+from magnet.templatetags.magnet_admin import ago_titled, badge_html, milliseconds, thousands
+
+TRIGGERS = {
+    "manual": gettext_lazy("by hand"),
+    "schedule": gettext_lazy("by the schedule"),
+    "push": gettext_lazy("documents handed in"),
+    "retry": gettext_lazy("another try"),
+}
+
+LIST = "admin:knowledge_syncrun_changelist"
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(ReadOnlyAdmin):
+    menu = [MenuEntry(KNOWLEDGE, 3, gettext_lazy("Sync runs"), "sync", LIST)]
+    empty_icon = "sync"
+    empty_text = gettext_lazy("Each sync of a source leaves a run with its receipt here.")
+    list_display = ("asked_for", "source", "state", "started_by", "documents", "took", "remark")
+    list_filter = ("status", "source", ("created_at", admin.DateFieldListFilter))
+    search_fields = ("source__name", "source__slug", "error", "actor_label")
+    list_select_related = ("source",)
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("source")
+
+    @display(description=gettext_lazy("asked for"), ordering="created_at")
+    def asked_for(self, run: SyncRun) -> SafeString:
+        return ago_titled(run.created_at)
+
+    @display(description=gettext_lazy("status"), ordering="status")
+    def state(self, run: SyncRun) -> SafeString:
+        return badge_html("error" if run.looks_stuck else run.status, str(run.get_status_display()))
+
+    @display(description=gettext_lazy("started by"))
+    def started_by(self, run: SyncRun) -> str:
+        return started_by(run)
+
+    @display(description=gettext_lazy("documents"))
+    def documents(self, run: SyncRun) -> str:
+        return f"{thousands(run.done)} / {thousands(run.to_do)}"
+
+    @display(description=gettext_lazy("took"))
+    def took(self, run: SyncRun) -> str:
+        return took(run)
+
+    @display(description=gettext_lazy("remark"))
+    def remark(self, run: SyncRun) -> str:
+        return (run.error or run.notice)[:140]
+
+    # -- One run -------------------------------------------------------------------------------------------------
+
+    def object_pages(self) -> Sequence[ObjectPage]:
+        return (
+            ObjectPage("approve", self.approve, "steer", ("POST",)),
+            ObjectPage("cancel", self.cancel, "steer", ("POST",)),
+        )
+
+    def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("knowledge.change_knowledgesource"))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponseBase:
+        return self._object_view(ObjectPage("read", self.read))(request, object_id)
+
+    def read(self, request: HttpRequest, run: Any) -> HttpResponseBase:
+        return self.page(
+            request, run, "knowledge/sync_run.html", run=run, source=run.source, progress=progress_of(run),
+            receipt=receipt_sentences(run), trigger=started_by(run), took=took(run),
+            can_steer=self.has_steer_permission(request, run),
+        )  # fmt: skip
+
+    def approve(self, request: HttpRequest, run: Any) -> HttpResponseBase:
+        sync.approve(run)
+        messages.success(request, _("The deletions are approved; the sync goes on."))
+        return back_to(run)
+
+    def cancel(self, request: HttpRequest, run: Any) -> HttpResponseBase:
+        sync.cancel(run)
+        messages.success(request, _("The sync is cancelled. What is indexed stays."))
+        return back_to(run)
+
+
+def back_to(run: SyncRun) -> HttpResponseBase:
+    return HttpResponseRedirect(reverse("admin:knowledge_knowledgesource_overview", args=[run.source_id]))
+
+
+def started_by(run: SyncRun) -> str:
+    how = str(TRIGGERS.get(run.trigger, run.trigger))
+    return f"{run.actor_label}, {how}" if run.actor_label and run.trigger != "schedule" else how
+
+
+def took(run: SyncRun) -> str:
+    if run.started_at is None or run.finished_at is None:
+        return "–"
+    return milliseconds((run.finished_at - run.started_at).total_seconds() * 1_000)

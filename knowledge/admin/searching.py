@@ -1,0 +1,41 @@
+"""Try a search: the passages that a question finds in one source, with their scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest, HttpResponseBase
+
+from knowledge import retrieval
+from magnet import gateway
+from magnet.errors import MagnetError
+
+if TYPE_CHECKING:
+    from knowledge.admin.sources import KnowledgeSourceAdmin
+
+LIMITS = (5, 10, 20)
+MODES = ("hybrid", "meaning", "words")
+MAX_QUESTION = 2_000
+
+
+def search_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -> HttpResponseBase:
+    question = request.GET.get("q", "").strip()[:MAX_QUESTION]
+    mode = request.GET.get("mode", "")
+    limit = request.GET.get("limit", "")
+    chosen = {
+        "mode": mode if mode in MODES else MODES[0],
+        "limit": int(limit) if limit.isdigit() and int(limit) in LIMITS else LIMITS[0],
+    }
+    return page.page(
+        request, source, "knowledge/source_search.html", tab="search", source=source, question=question,
+        limits=LIMITS, **chosen, **(found_for(source, question, **chosen) if question else {}),
+    )  # fmt: skip
+
+
+def found_for(source: Any, question: str, *, mode: Any, limit: int) -> dict[str, Any]:
+    """The passages, or the sentence that says why there are none."""
+    try:
+        found = gateway.run_from_sync(retrieval.search(question, sources=[source.slug], limit=limit, mode=mode))
+    except MagnetError as error:
+        return {"error": error.detail}
+    return {"passages": found.passages}

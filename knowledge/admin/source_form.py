@@ -1,0 +1,109 @@
+"""The form of a knowledge source: its own columns, and the Configs of its connector and its chunker as fields."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from knowledge.chunkers import CHUNKERS
+from knowledge.connectors import CONNECTORS
+from knowledge.models import KnowledgeSource
+from magnet.admin.config_forms import CONFIG, SECRETS, Section, config_from, form_fields
+from magnet.encryption import decrypt
+from magnet.models import AIModel
+
+CHUNKER = "chunker"
+DEFAULT_CHUNKER = "paragraphs"
+
+
+class SourceForm(forms.ModelForm):
+    """Subclassed for each connector by `form_for`, which adds its fields."""
+
+    connector_kind = ""
+    sections: tuple[Section, ...] = ()
+    stored_secrets: dict[str, Any] = {}
+
+    class Meta:
+        model = KnowledgeSource
+        fields = ("name", "slug", "description", "tags", "schedule", "cron", "time_zone", "embedding_model", "language")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk and "embedding_model" in self.fields:
+            model = AIModel.objects.for_use().filter(purpose=AIModel.Purpose.EMBEDDING, is_default=True).first()
+            self.initial.setdefault("embedding_model", model.pk if model else None)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        source = self.instance
+        source.connector = self.connector_kind
+        stored = {CONFIG: source.config, CHUNKER: source.chunker_config, SECRETS: self.stored_secrets}
+        found = {section.prefix: config_from(self, section, stored=stored[section.prefix]) for section in self.sections}
+        source.config = found[CONFIG]
+        source.chunker_config = found[CHUNKER]
+        if found[SECRETS]:
+            source.set_secrets(found[SECRETS])
+        return cleaned
+
+    def _update_errors(self, errors: Any) -> None:
+        """The model proves the Configs once more; their errors stand beside their own fields already."""
+        hidden = [errors.error_dict.pop(name, []) for name in ("config", "chunker_config")]
+        if any(hidden) and not self.errors:
+            errors.error_dict.setdefault(NON_FIELD_ERRORS, []).extend(error for group in hidden for error in group)
+        if errors.error_dict:
+            super()._update_errors(errors)  # type: ignore[misc]  # Django's own hook, which the stubs leave out
+
+
+def form_for(kind: str, source: KnowledgeSource | None) -> type[SourceForm]:
+    """The form of a source with this connector, with the fields of its Configs."""
+    secrets = (decrypt(source.encrypted_secrets) or {}) if source else {}
+    chunker = source.chunker if source else DEFAULT_CHUNKER
+    sections = (
+        Section(CONFIG, CONNECTORS[kind].Config),
+        Section(SECRETS, CONNECTORS[kind].Secrets),
+        Section(CHUNKER, CHUNKERS[chunker].Config),
+    )
+    stored = {
+        CONFIG: source.config if source else {},
+        SECRETS: secrets,
+        CHUNKER: source.chunker_config if source else {},
+    }
+    fields: dict[str, Any] = {}
+    for section in sections:
+        fields |= form_fields(section, stored=stored[section.prefix])
+    fields["time_zone"] = time_zone_field()
+    extra = {"connector_kind": kind, "sections": sections, "stored_secrets": secrets}
+    return type("SourceFormOfKind", (SourceForm,), {**fields, **extra})
+
+
+def time_zone_field() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=gettext_lazy("Time zone"),
+        choices=[(zone, zone) for zone in sorted(available_timezones())],
+        initial="UTC",
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+
+def fieldsets_for(kind: str, *, is_fixed: bool) -> list[tuple[Any, dict[str, Any]]]:
+    """What stands on the form of a source with this connector, in groups; `is_fixed` once documents are indexed."""
+    connector = CONNECTORS[kind]
+    connection = [*Section(CONFIG, connector.Config).names, *Section(SECRETS, connector.Secrets).names]
+    groups: list[tuple[Any, dict[str, Any]]] = [(None, {"fields": ("name", "slug", "description")})]
+    if connection:
+        groups.append((connector.label, {"fields": connection, "description": connector.description}))
+    if not connector.is_pushed:
+        groups.append(
+            (_("Looking for changes"), {"fields": ("schedule", "cron", "time_zone", "deletion_guard_percent")})
+        )
+    reading = ["embedding_model", "language", *Section(CHUNKER, CHUNKERS[DEFAULT_CHUNKER].Config).names, "tags"]
+    note = _("The embedding model is fixed, because documents are indexed with it.") if is_fixed else ""
+    groups.append((_("Reading and finding"), {"fields": reading, "classes": ["collapse"], "description": note}))
+    return groups

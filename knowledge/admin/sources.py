@@ -1,0 +1,253 @@
+"""Knowledge sources in the admin: added in two steps, watched, filled, searched and set up on tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cron_descriptor import FormatException, get_description
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from unfold.decorators import display
+
+from knowledge import ledger, sync
+from knowledge.admin.progress import progress_of, receipt_sentences
+from knowledge.admin.searching import search_page
+from knowledge.admin.source_form import fieldsets_for, form_for
+from knowledge.admin.uploading import upload_page
+from knowledge.connectors import CONNECTORS
+from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
+from magnet.admin.base import SETTINGS_TAB, MagnetAdmin, ObjectPage, Tab
+from magnet.admin.menu import KNOWLEDGE, MenuEntry
+from magnet.templatetags.magnet_admin import ago_titled, badge_html, thousands
+
+ICONS = {"upload": "upload_file", "folder": "folder", "website": "language"}
+LAST_RUNS = 8
+
+LIST = "admin:knowledge_knowledgesource_changelist"
+
+
+@admin.register(KnowledgeSource)
+class KnowledgeSourceAdmin(MagnetAdmin):
+    menu = [MenuEntry(KNOWLEDGE, 1, gettext_lazy("Sources"), "library_books", LIST)]
+    tabs = (
+        Tab("overview", gettext_lazy("Overview")),
+        Tab("upload", gettext_lazy("Upload"), permission="change"),
+        Tab("documents", gettext_lazy("Documents")),
+        Tab("search", gettext_lazy("Try a search")),
+        SETTINGS_TAB,
+    )
+    empty_icon = "library_books"
+    empty_text = gettext_lazy(
+        "A source is where documents come from: files that you upload, a folder, a website. Add one, and its documents "
+        "can be found and cited."
+    )
+    list_display = ("name", "kind", "documents", "health", "last_sync", "next_sync")
+    list_filter = ("connector", "schedule", "tags")
+    search_fields = ("name", "slug", "description")
+    prepopulated_fields = {"slug": ("name",)}
+    conditional_fields = {"cron": "schedule == 'cron'", "time_zone": "schedule == 'cron'"}
+    change_form_after_template = "knowledge/source_form_after.html"
+
+    # -- The list ----------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        ledger_of_source = IndexedDocument.objects.filter(index__source=OuterRef("pk"), index__status="live").order_by()
+        counted = ledger_of_source.values("index").annotate(n=Count("id")).values("n")
+        runs = SyncRun.objects.filter(source=OuterRef("pk")).order_by("-created_at")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                document_count=Subquery(counted),
+                failed_count=Subquery(
+                    ledger_of_source.filter(state__in=["failed", "stale"])
+                    .values("index").annotate(n=Count("id")).values("n")
+                ),
+                last_status=Subquery(runs.values("status")[:1]),
+                last_run_at=Subquery(runs.values("created_at")[:1]),
+            )
+        )  # fmt: skip
+
+    @display(description=gettext_lazy("connector"), ordering="connector")
+    def kind(self, source: KnowledgeSource) -> str:
+        return source.connector_class.label
+
+    @display(description=gettext_lazy("documents"), ordering="document_count")
+    def documents(self, source: Any) -> str:
+        return thousands(source.document_count)
+
+    @display(description=gettext_lazy("health"))
+    def health(self, source: Any) -> SafeString:
+        if source.failed_count:
+            text = ngettext("%(n)s with a problem", "%(n)s with problems", source.failed_count)
+            return badge_html("stale", text % {"n": thousands(source.failed_count)})
+        if not source.document_count:
+            return badge_html("excluded", _("Empty"))
+        return badge_html("live", _("All live"))
+
+    @display(description=gettext_lazy("last sync"), ordering="last_run_at")
+    def last_sync(self, source: Any) -> SafeString | str:
+        if source.last_run_at is None:
+            return "–"
+        unusual = source.last_status not in (SyncRun.Status.DONE, SyncRun.Status.CANCELLED)
+        status = badge_html(source.last_status, str(SyncRun.Status(source.last_status).label)) if unusual else ""
+        return SafeString(status + " " + ago_titled(source.last_run_at))
+
+    @display(description=gettext_lazy("next sync"), ordering="next_sync_at")
+    def next_sync(self, source: KnowledgeSource) -> SafeString | str:
+        if source.next_sync_at is None:
+            return _("by hand")
+        return ago_titled(source.next_sync_at)
+
+    # -- Adding: first the kind, then the form -------------------------------------------------------------------
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
+        if request.GET.get("connector") in CONNECTORS:
+            response: HttpResponseBase = super().add_view(request, form_url, extra_context)
+            return response
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        choices = [
+            {"name": kind, "label": connector.label, "text": connector.description, "icon": ICONS.get(kind, "cable")}
+            for kind, connector in CONNECTORS.items()
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Add a knowledge source"),
+            "question": _("Where are the documents?"),
+            "parameter": "connector",
+            "choices": choices,
+        }
+        return TemplateResponse(request, "magnet/choose_kind.html", context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        kwargs["form"] = form_for(self.kind_of(request, obj), obj)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return fieldsets_for(self.kind_of(request, obj), is_fixed=bool(obj and obj.live_index))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        if obj is None:
+            return ()
+        return ("slug", "embedding_model") if obj.live_index else ("slug",)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
+        return {} if obj else {"slug": ("name",)}
+
+    def kind_of(self, request: HttpRequest, source: KnowledgeSource | None) -> str:
+        return source.connector if source else str(request.GET["connector"])
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if {"schedule", "cron", "time_zone"} & set(form.changed_data) or not change:
+            obj.plan_next_sync()
+        super().save_model(request, obj, form, change)
+
+    # -- Tabs ----------------------------------------------------------------------------------------------------
+
+    def shown_tabs(self, request: HttpRequest, obj: Any) -> Sequence[Tab]:
+        return [tab for tab in self.tabs if tab.route != "upload" or obj.is_pushed]
+
+    def get_urls(self) -> list[URLPattern]:
+        explain = path(
+            "explain-cron/", self.admin_site.admin_view(explain_cron), name="knowledge_knowledgesource_explain_cron"
+        )
+        return [explain, *super().get_urls()]
+
+    def object_pages(self) -> Sequence[ObjectPage]:
+        return (
+            ObjectPage("overview", self.overview),
+            ObjectPage("upload", lambda request, source: upload_page(self, request, source), "change", ("GET", "POST")),
+            ObjectPage("documents", self.documents_page),
+            ObjectPage("search", lambda request, source: search_page(self, request, source)),
+            ObjectPage("progress", self.progress),
+            ObjectPage("sync", self.sync_now, "change", ("POST",)),
+            ObjectPage("check", self.test_connection, "change", ("POST",)),
+        )
+
+    def overview(self, request: HttpRequest, source: Any) -> HttpResponseBase:
+        runs = list(source.runs.all()[: LAST_RUNS + 1])
+        current = next((run for run in runs if not run.is_finished), None)
+        last = next((run for run in runs if run.is_finished), None)
+        return self.page(
+            request, source, "knowledge/source_overview.html", tab="overview", source=source,
+            states=state_counts(source), runs=runs[:LAST_RUNS], run=current,
+            progress=progress_of(current) if current else None,
+            last=last, receipt=receipt_sentences(last) if last else [], schedule=schedule_in_words(source),
+        )  # fmt: skip
+
+    def documents_page(self, request: HttpRequest, source: Any) -> HttpResponseBase:
+        url = reverse("admin:knowledge_document_changelist")
+        return HttpResponseRedirect(f"{url}?source__id__exact={source.pk}")
+
+    # -- Buttons -------------------------------------------------------------------------------------------------
+
+    def sync_now(self, request: HttpRequest, source: Any) -> HttpResponseBase:
+        sync.start(source)
+        return HttpResponseRedirect(self.url_of(source, "overview"))
+
+    def progress(self, request: HttpRequest, source: Any) -> HttpResponseBase:
+        """The unfinished run, else the one that ended last; polled each second."""
+        run = source.runs.unfinished().first() or source.runs.first()
+        return JsonResponse({"run": progress_of(run) if run else None})
+
+    def test_connection(self, request: HttpRequest, source: Any) -> HttpResponseBase:
+        connector = source.open_connector()
+        try:
+            return JsonResponse({"detail": connector.check()})
+        finally:
+            connector.close()
+
+    # -- Deleting ------------------------------------------------------------------------------------------------
+
+    def goes_too(self, obj: Any) -> list[str]:
+        count = obj.documents.count()
+        return [
+            ngettext("%(n)s document goes with it.", "%(n)s documents go with it.", count) % {"n": thousands(count)},
+            _("They can be found nowhere afterwards; answers already given keep their text until it expires."),
+        ]
+
+    def delete_one(self, obj: Any) -> None:
+        ledger.delete_source(obj)
+
+
+def state_counts(source: KnowledgeSource) -> list[dict[str, Any]]:
+    """The documents of a source by state; states without documents are left out, but for live."""
+    index = source.live_index
+    counts = ledger.count_states(index) if index else {}
+    url = reverse("admin:knowledge_document_changelist")
+    return [
+        {
+            "state": state.value, "label": state.label, "count": counts.get(state.value, 0),
+            "url": f"{url}?source__id__exact={source.pk}&state={state.value}",
+        }
+        for state in IndexedDocument.State
+        if counts.get(state.value) or state == IndexedDocument.State.LIVE
+    ]  # fmt: skip
+
+
+def schedule_in_words(source: KnowledgeSource) -> str:
+    if source.schedule == KnowledgeSource.Schedule.CRON:
+        return f"{cron_in_words(source.cron)} ({source.time_zone})"
+    return str(source.get_schedule_display())
+
+
+def cron_in_words(cron: str) -> str:
+    """“At 06:00, Monday through Friday”; a sentence that says so when it is none."""
+    try:
+        return str(get_description(cron))
+    except (FormatException, ValueError, IndexError):
+        return _("This is not a cron expression. An example: 0 6 * * 1-5.")
+
+
+def explain_cron(request: HttpRequest) -> HttpResponseBase:
+    return JsonResponse({"sentence": cron_in_words(request.GET.get("cron", "")[:100])})

@@ -1,0 +1,49 @@
+"""Files dropped into the admin: one request for each, so that each has its own progress and its own result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.utils.translation import gettext as _
+
+from knowledge import uploads
+from knowledge.admin.progress import progress_of
+from knowledge.models import KnowledgeSource
+from knowledge.readers import supported_extensions
+from knowledge.uploads import PushedDocument
+from magnet.errors import InvalidInput, TooLarge
+
+if TYPE_CHECKING:
+    from knowledge.admin.sources import KnowledgeSourceAdmin
+
+
+def upload_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -> HttpResponseBase:
+    """The drop zone; by POST it takes one file and answers in JSON."""
+    if request.method == "POST":
+        return JsonResponse(take(source, request.FILES.get("file")))
+    run = source.runs.unfinished().first()
+    return page.page(
+        request, source, "knowledge/source_upload.html", tab="upload", source=source, run=run,
+        progress=progress_of(run) if run else None,
+        extensions=supported_extensions(), max_bytes=settings.MAX_UPLOAD_BYTES,
+    )  # fmt: skip
+
+
+def take(source: KnowledgeSource, file: UploadedFile | None) -> dict[str, Any]:
+    """Hand a file to the source under its name; the same name again replaces it."""
+    if file is None or not file.name:
+        raise InvalidInput(_("No file arrived. Choose one, or drop it here."))
+    if (file.size or 0) > settings.MAX_UPLOAD_BYTES:
+        limit = settings.MAX_UPLOAD_BYTES // 1024 // 1024
+        raise TooLarge(_("“%(name)s” is larger than %(limit)d MB. Split it.") % {"name": file.name, "limit": limit})
+    if not file.size:
+        raise InvalidInput(_("“%(name)s” is empty.") % {"name": file.name})
+    document = PushedDocument(
+        remote_id=file.name, body=file.read(), filename=file.name, media_type=file.content_type or ""
+    )
+    pushed = uploads.push(source, [document], trigger="admin")
+    result = "added" if pushed.added else "changed" if pushed.changed else "unchanged"
+    return {"name": file.name, "result": result, "run": str(pushed.run.pk) if pushed.run else None}

@@ -1,0 +1,108 @@
+// Files dropped on the page: sent two at a time, each with its own bar and its own result.
+import { element, sentenceFor, token } from "../magnet/requests.js";
+import { follow } from "./progress.js";
+
+const AT_ONCE = 2;
+const RESULTS = { added: "Added", changed: "Replaced", unchanged: "Unchanged" };
+const form = document.querySelector("[data-upload]");
+const zone = form.querySelector("[data-drop]");
+const input = form.querySelector("input[type=file]");
+const list = document.querySelector("[data-files]");
+const summary = document.querySelector("[data-files-summary]");
+const maxBytes = Number(form.dataset.maxBytes);
+const waiting = [];
+const count = { sending: 0, done: 0, failed: 0, all: 0 };
+let isFollowing = false;
+
+input.addEventListener("change", () => {
+  add(input.files);
+  input.value = "";
+});
+for (const name of ["dragenter", "dragover"]) {
+  zone.addEventListener(name, (event) => {
+    event.preventDefault();
+    zone.classList.add("mg-over");
+  });
+}
+for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("mg-over"));
+zone.addEventListener("drop", (event) => {
+  event.preventDefault();
+  add(event.dataTransfer.files);
+});
+
+function add(files) {
+  document.querySelector("[data-files-card]").hidden = false;
+  for (const file of files) {
+    const bar = element("i");
+    const state = element("span", { text: "Waiting", classes: "mg-badge" });
+    const reason = element("span", { classes: "mg-reason mg-error", attributes: { hidden: "" } });
+    const name = element("span", { text: file.name, classes: "mg-clip mg-strong", attributes: { title: file.name } });
+    list.append(element("li", {}, name, element("span", { classes: "mg-progress" }, bar), state, reason));
+    count.all += 1;
+    waiting.push({ file, bar, state, reason });
+  }
+  next();
+}
+
+function next() {
+  summary.textContent = `${count.done} of ${count.all} sent${count.failed ? `, ${count.failed} refused` : ""}`;
+  while (count.sending < AT_ONCE && waiting.length) {
+    const item = waiting.shift();
+    count.sending += 1;
+    send(item)
+      .then((result) => settle(item, RESULTS[result.result] || result.result, "mg-success"))
+      .catch((error) => refuse(item, error.message))
+      .finally(() => {
+        count.sending -= 1;
+        next();
+      });
+  }
+}
+
+function settle(item, label, tone) {
+  count.done += 1;
+  item.bar.style.width = "100%";
+  item.state.textContent = label;
+  item.state.className = `mg-badge ${tone}`;
+  if (!isFollowing && label !== RESULTS.unchanged) {
+    isFollowing = true;
+    follow().finally(() => {
+      isFollowing = false;
+    });
+  }
+}
+
+function refuse(item, sentence) {
+  count.failed += 1;
+  item.bar.style.width = "0";
+  item.state.textContent = "Refused";
+  item.state.className = "mg-badge mg-danger";
+  item.reason.textContent = sentence;
+  item.reason.hidden = false;
+}
+
+// XMLHttpRequest, because fetch does not tell how much has been sent.
+function send({ file, bar, state }) {
+  if (file.size > maxBytes) return Promise.reject(new Error(`Larger than ${Math.round(maxBytes / 1048576)} MB. Split it.`));
+  state.textContent = "Sending";
+  state.className = "mg-badge mg-info";
+  const body = new FormData();
+  body.append("file", file, file.name);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", form.dataset.upload);
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("X-CSRFToken", token());
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) bar.style.width = `${(100 * event.loaded) / event.total}%`;
+    });
+    request.addEventListener("load", () => {
+      const answer = request.response || {};
+      if (request.status < 400) resolve(answer);
+      else reject(new Error(answer.detail || sentenceFor(request.status)));
+    });
+    request.addEventListener("error", () => reject(new Error("The connection broke. Drop the file again.")));
+    request.send(body);
+  });
+}

@@ -1,0 +1,62 @@
+"""Invitations and new passwords by link: signed, used once, and gone when the password changes or time runs out."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.views import PasswordResetConfirmView
+from django.core.mail import send_mail
+from django.urls import reverse, reverse_lazy
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from magnet.models import User
+
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
+
+
+class ChoosePasswordForm(SetPasswordForm):
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed on as they come
+        for field in self.fields.values():
+            field.widget.attrs["class"] = " ".join(BASE_INPUT_CLASSES)
+
+
+class ChoosePassword(PasswordResetConfirmView):
+    template_name = "magnet/choose_password.html"
+    form_class = ChoosePasswordForm
+    success_url = reverse_lazy("admin:index")
+    post_reset_login = True
+    post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
+
+
+choose_password = ChoosePassword.as_view()
+
+
+def link_for(user: User) -> str:
+    """The one-time link with which `user` chooses a password; a new password or a sign-in makes it void."""
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    path = reverse("admin:choose_password", args=[uid, default_token_generator.make_token(user)])
+    return f"{settings.PUBLIC_URL}{path}"
+
+
+def can_send_mail() -> bool:
+    return bool(settings.EMAIL_BACKEND != CONSOLE)
+
+
+def send(user: User, link: str) -> bool:
+    """Send the link when a mail server is configured; True when it was handed over."""
+    if not can_send_mail():
+        return False
+    days = settings.PASSWORD_RESET_TIMEOUT // 86_400
+    text = ngettext("It works once, for %(n)d day.", "It works once, for %(n)d days.", days) % {"n": days}
+    body = _("Hello %(name)s,\n\nchoose your password for Magnet here:\n\n%(link)s\n\n%(text)s\n") % {
+        "name": user.get_short_name(),
+        "link": link,
+        "text": text,
+    }
+    return send_mail(_("Your access to Magnet"), body, None, [user.email]) == 1

@@ -1,0 +1,185 @@
+"""People and groups in the admin: invited by a link, given the rights of groups, switched off instead of deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from smtplib import SMTPException
+from typing import Any
+
+import structlog
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from magnet.admin import invitations
+from magnet.admin.base import MagnetAdmin, ObjectPage
+from magnet.admin.menu import PEOPLE, MenuEntry
+from magnet.errors import Conflict
+from magnet.groups import APPS, STANDARD_GROUPS
+from magnet.models import AuditEntry, User
+from magnet.templatetags.magnet_admin import ago_titled, badge_html
+
+log = structlog.get_logger(__name__)
+
+HIDDEN_MODELS = ("span", "spanpayload", "idempotentrequest", "limitlease", "workerheartbeat", "publication")
+
+
+class GroupChoice(forms.ModelMultipleChoiceField):
+    """Groups with what they may do, in words."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        words = {group.name: str(group.description) for group in STANDARD_GROUPS}
+        return f"{obj.name} – {words[obj.name]}" if obj.name in words else str(obj.name)
+
+
+@admin.register(User)
+class UserAdmin(MagnetAdmin):
+    menu = [MenuEntry(PEOPLE, 1, gettext_lazy("People"), "group", "admin:magnet_user_changelist")]
+    empty_icon = "group"
+    empty_text = gettext_lazy("Invite colleagues: each gets a link to choose a password.")
+    list_display = ("who", "email", "group_names", "state", "last_seen")
+    list_filter = ("is_active", "groups")
+    search_fields = ("email", "name")
+    ordering = ("email",)
+    change_form_after_template = "magnet/user_after.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
+
+    @display(description=gettext_lazy("name"), ordering="name")
+    def who(self, user: User) -> str:
+        return user.get_full_name()
+
+    @display(description=gettext_lazy("groups"))
+    def group_names(self, user: User) -> str:
+        names = [group.name for group in user.groups.all()]
+        return ", ".join([_("Administrator"), *names] if user.is_superuser else names) or "–"
+
+    @display(description=gettext_lazy("status"))
+    def state(self, user: User) -> SafeString:
+        if not user.is_active:
+            return badge_html("excluded", _("Off"))
+        return badge_html("live", _("Active")) if user.has_usable_password() else badge_html("pending", _("Invited"))
+
+    @display(description=gettext_lazy("last sign-in"), ordering="last_login")
+    def last_seen(self, user: User) -> SafeString:
+        return ago_titled(user.last_login)
+
+    # -- The form ----------------------------------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": ("email", "name", "groups")})]
+        rights = ["is_active", "groups", *(["is_superuser"] if request.user.is_superuser else [])]
+        return [(None, {"fields": ("email", "name")}), (_("What they may do"), {"fields": rights})]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name != "groups":
+            return super().formfield_for_manytomany(db_field, request, **kwargs)
+        return GroupChoice(
+            queryset=Group.objects.order_by("name"),
+            label=gettext_lazy("Groups"),
+            required=False,
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only administrators change administrators: otherwise a new password would be a way up."""
+        is_above = obj is not None and obj.is_superuser and not request.user.is_superuser
+        return bool(super().has_change_permission(request, obj)) and not is_above
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_own = obj is not None and obj.pk == request.user.pk
+        return bool(super().has_delete_permission(request, obj)) and not is_own and self._may_touch(request, obj)
+
+    def _may_touch(self, request: HttpRequest, obj: Any) -> bool:
+        return obj is None or not obj.is_superuser or request.user.is_superuser
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            obj.email = User.objects.normalize_email(obj.email)
+            obj.set_unusable_password()
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> Any:
+        AuditEntry.record("invited", obj)
+        return self.show_link(request, obj)
+
+    # -- Links ---------------------------------------------------------------------------------------------------
+
+    def object_pages(self) -> Sequence[ObjectPage]:
+        return (ObjectPage("new-link", self.new_link, "change", ("POST",)),)
+
+    def new_link(self, request: HttpRequest, user: Any) -> HttpResponseBase:
+        if not user.is_active:
+            raise Conflict(_("“%(name)s” is switched off. Switch them on first.") % {"name": user})
+        AuditEntry.record("made a password link for", user)
+        return self.show_link(request, user)
+
+    def show_link(self, request: HttpRequest, user: Any) -> HttpResponseBase:
+        link = invitations.link_for(user)
+        response = self.page(
+            request, user, "magnet/password_link.html", link=link, person=user, was_sent=was_sent(user, link),
+            list_url=self.list_url(),
+        )  # fmt: skip
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def deleted(self, request: HttpRequest, obj: Any) -> HttpResponseBase:
+        if obj.pk == request.user.pk:
+            messages.error(request, _("You cannot delete yourself."))
+            return HttpResponseRedirect(self.url_of(obj))
+        return super().deleted(request, obj)
+
+
+def was_sent(user: User, link: str) -> bool:
+    """A mail server that fails does not stop an invitation: the link is on the page."""
+    try:
+        return invitations.send(user, link)
+    except (SMTPException, OSError) as error:
+        log.warning("invitation_not_sent", user=user.pk, error=str(error))
+        return False
+
+
+class PermissionChoice(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.content_type.name}: {obj.name[:1].lower()}{obj.name[1:]}"
+
+
+@admin.register(Group)
+class GroupAdmin(MagnetAdmin):
+    menu = [MenuEntry(PEOPLE, 2, gettext_lazy("Groups"), "badge", "admin:auth_group_changelist")]
+    list_display = ("name", "what_for", "member_count")
+    search_fields = ("name",)
+    fields = ("name", "permissions")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(members=Count("user"))
+
+    @display(description=gettext_lazy("what for"))
+    def what_for(self, group: Group) -> str:
+        words = {standard.name: str(standard.description) for standard in STANDARD_GROUPS}
+        return words.get(group.name, "–")
+
+    @display(description=gettext_lazy("people"), ordering="members")
+    def member_count(self, group: Any) -> str:
+        return str(group.members)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return PermissionChoice(
+            queryset=Permission.objects.filter(content_type__app_label__in=APPS)
+            .exclude(content_type__model__in=HIDDEN_MODELS)
+            .exclude(codename__contains="version")
+            .select_related("content_type")
+            .order_by("content_type__app_label", "content_type__model", "codename"),
+            label=gettext_lazy("What its members may do"),
+            required=False,
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        )

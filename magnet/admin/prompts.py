@@ -1,0 +1,27 @@
+"""Prompt templates in the admin: what is said to a model, with draft, comparison, publishing and undo."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy
+
+from magnet.admin.deletion import belongs_to
+from magnet.admin.menu import MODELS, MenuEntry
+from magnet.admin.versions import VersionedAdmin
+from magnet.models import PromptTemplate, PromptTemplateVersion
+
+belongs_to(PromptTemplateVersion, lambda version: version.identity)
+
+
+@admin.register(PromptTemplate)
+class PromptTemplateAdmin(VersionedAdmin):
+    menu = [
+        MenuEntry(MODELS, 3, gettext_lazy("Prompt templates"), "edit_note", "admin:magnet_prompttemplate_changelist")
+    ]
+    empty_icon = "edit_note"
+    empty_text = gettext_lazy("A prompt template is what is said to a model. RAG tools use the one named “rag-answer”.")
+    asked_first = ("instructions", "prompt")
+    setting_groups = (
+        (gettext_lazy("What is said"), ("instructions", "prompt")),
+        (gettext_lazy("Who answers, and how"), ("ai_model", "temperature", "max_output_tokens")),
+    )

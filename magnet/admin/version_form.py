@@ -1,0 +1,78 @@
+"""The form of an identity with versions: its own columns, and the settings of the draft as further fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from magnet.models.versions import Version, Versioned
+
+FIRST_REVISION = 1
+
+
+class VersionedForm(forms.ModelForm):
+    """Subclassed by VersionedAdmin, which adds the fields of the settings and names them in `setting_names`."""
+
+    setting_names: tuple[str, ...] = ()
+    revision = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = self.shown_version()
+        if shown is not None:
+            for name, value in self.settings_of(shown).items():
+                if name in self.fields:
+                    self.initial.setdefault(name, value)
+        draft = self.instance.draft if self.instance.pk else None
+        self.initial["revision"] = draft.revision if draft else FIRST_REVISION
+
+    def shown_version(self) -> Version | None:
+        """The draft, or what is live while there is none."""
+        identity: Versioned = self.instance
+        return (identity.draft or identity.live) if identity.pk else None
+
+    def settings_of(self, version: Version) -> dict[str, Any]:
+        return {name: getattr(version, name) for name in version.SETTINGS}
+
+    @property
+    def changed_settings(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.setting_names if name in self.changed_data}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.setting_names if name in self.cleaned_data}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance.pk:
+            self._refuse_a_stale_draft(cleaned.get("revision"))
+        self._prove_settings()
+        return cleaned
+
+    def _refuse_a_stale_draft(self, revision: int | None) -> None:
+        draft = self.instance.draft
+        current = draft.revision if draft else FIRST_REVISION
+        if revision is not None and revision != current:
+            who = draft.author if draft else _("Somebody")
+            raise ValidationError(
+                _(
+                    "The draft has changed since you opened this page (last by %(who)s). Your entries are still "
+                    "below: copy what you need, reload the page, and enter it again."
+                )
+                % {"who": who or _("somebody")}
+            )
+
+    def _prove_settings(self) -> None:
+        """What the version's own columns refuse, said beside their fields."""
+        shape = self.instance.version_model()
+        columns = {field.name for field in shape._meta.concrete_fields}
+        trial = shape(**{name: value for name, value in self.settings.items() if name in columns})
+        try:
+            trial.clean_fields(exclude=columns - set(self.settings))
+        except ValidationError as error:
+            for name, problems in error.error_dict.items():
+                if name not in self.errors:
+                    self.add_error(name, problems)  # type: ignore[arg-type]  # a list of errors is accepted

@@ -1,0 +1,106 @@
+"""RAG tools in the admin: the draft as a form with “Try it” beside it, and the tabs of every versioned thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from knowledge.models import KnowledgeSource
+from magnet.admin.deletion import belongs_to
+from magnet.admin.menu import TOOLS, MenuEntry
+from magnet.admin.version_form import VersionedForm
+from magnet.admin.versions import VersionedAdmin
+from magnet.models import AIModel
+from tools_app.models import RagTool, RagToolSource, RagToolVersion
+
+LIST = "admin:tools_app_ragtool_changelist"
+# Filled in by the page's script for each passage.
+ANY_DOCUMENT = "00000000-0000-0000-0000-000000000000"
+
+belongs_to(RagToolVersion, lambda version: version.identity)
+belongs_to(RagToolSource, lambda row: row.version)
+
+
+class RagToolForm(VersionedForm):
+    def settings_of(self, version: Any) -> dict[str, Any]:
+        sources = [row.source_id for row in version.tool_sources.all()]
+        return {**super().settings_of(version), "sources": sources}
+
+    def clean_sources(self) -> list[KnowledgeSource]:
+        return list(self.cleaned_data["sources"])
+
+
+@admin.register(RagTool)
+class RagToolAdmin(VersionedAdmin):
+    menu = [MenuEntry(TOOLS, 1, gettext_lazy("RAG tools"), "forum", LIST)]
+    empty_icon = "forum"
+    empty_text = gettext_lazy(
+        "A RAG tool answers questions from the sources that you choose, and cites where it found the answer. It needs "
+        "only a name and a source."
+    )
+    form = RagToolForm
+    list_display = ("name", "slug", "reads_from", "what_is_live", "what_is_draft", "changed")
+    asked_first = ("sources",)
+    setting_groups = (
+        (gettext_lazy("Sources"), ("sources",)),
+        (gettext_lazy("Search"), ("search_mode", "passage_count", "context_tokens", "minimum_score")),
+        (gettext_lazy("Answer"), ("ai_model", "prompt_template", "nothing_found_text")),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        used = RagToolSource.objects.select_related("source").order_by("source__name")
+        return super().get_queryset(request).prefetch_related(Prefetch("live__tool_sources", queryset=used))
+
+    @display(description=gettext_lazy("reads from"))
+    def reads_from(self, tool: Any) -> str:
+        return ", ".join(row.source.name for row in tool.live.tool_sources.all()) if tool.live else "–"
+
+    def setting_field(self, request: HttpRequest, name: str) -> forms.Field:
+        if name != "sources":
+            return super().setting_field(request, name)
+        return forms.ModelMultipleChoiceField(
+            queryset=KnowledgeSource.objects.order_by("name"),
+            label=gettext_lazy("Sources"),
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
+            help_text=gettext_lazy("Where the answers come from."),
+            error_messages={"required": gettext_lazy("Choose at least one source.")},
+        )
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        tool = kwargs.get("obj")
+        if tool is not None:
+            context |= try_it_context(tool)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def in_words(self, version: Any, name: str) -> str:
+        if name == "sources":
+            return ", ".join(sorted(row.source.name for row in version.tool_sources.select_related("source")))
+        return super().in_words(version, name)
+
+
+def try_it_context(tool: Any) -> dict[str, Any]:
+    """What “Try it” needs: the API path that callers use, and where documents and traces are."""
+    return {
+        "try_it": "tools_app/try_it.html",
+        "answer_url": f"/api/rag-tools/{tool.slug}/answer",
+        "document_url": reverse("admin:knowledge_document_change", args=[ANY_DOCUMENT]),
+        "trace_url": reverse("admin:magnet_trace_change", args=[ANY_DOCUMENT]),
+        "is_extractive": answers_are_quotes(tool),
+    }
+
+
+def answers_are_quotes(tool: Any) -> bool:
+    """Known before the first answer: without a model of its own, the tool follows its prompt's or the default."""
+    version = tool.draft or tool.live
+    chat = version.ai_model if version else None
+    if chat is None:
+        chat = AIModel.objects.for_use().filter(purpose=AIModel.Purpose.CHAT, is_default=True).first()
+    return chat is None or chat.provider.kind == "local"

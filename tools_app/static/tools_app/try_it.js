@@ -1,0 +1,206 @@
+// "Try it": a question over the very path that callers use, streamed, with citations that open their passage.
+import { element, read, token } from "../magnet/requests.js";
+import { answerElements } from "./answer_text.js";
+import { events } from "./event_source.js";
+
+const ANY_ID = "00000000-0000-0000-0000-000000000000";
+const panel = document.querySelector("[data-try-it]");
+const form = panel.querySelector("[data-ask]");
+const question = form.querySelector("textarea");
+const stop = panel.querySelector("[data-stop]");
+const hint = panel.querySelector("[data-hint]");
+const problem = panel.querySelector("[data-error]");
+const result = panel.querySelector("[data-result]");
+const answer = panel.querySelector("[data-answer]");
+const facts = panel.querySelector("[data-facts]");
+const passages = panel.querySelector("[data-passages]");
+const passagesTitle = panel.querySelector("[data-passages-title]");
+let asking = null;
+let text = "";
+let cards = new Map();
+let isDrawn = true;
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask(question.value.trim());
+});
+question.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  form.requestSubmit();
+});
+stop.addEventListener("click", () => asking?.abort());
+document.getElementById(panel.dataset.form)?.addEventListener("input", () => {
+  hint.textContent = "Save the draft to try your changes.";
+});
+
+async function ask(said) {
+  if (!said) {
+    question.focus();
+    return;
+  }
+  asking?.abort();
+  const mine = new AbortController();
+  asking = mine;
+  begin();
+  try {
+    const response = await send(said, mine.signal);
+    for await (const { name, data } of events(response.body)) take(name, data);
+    if (!result.dataset.over) fail("The answer broke off. Ask again.");
+  } catch (error) {
+    if (error.name !== "AbortError") fail(error.message);
+  } finally {
+    if (asking === mine) end();
+  }
+}
+
+async function send(said, signal) {
+  const version = panel.querySelector("[name=try_version]:checked")?.value;
+  const response = await fetch(panel.dataset.url, {
+    method: "POST",
+    signal,
+    headers: { "Content-Type": "application/json", Accept: "text/event-stream", "X-CSRFToken": token() },
+    body: JSON.stringify(version ? { question: said, version: Number(version) } : { question: said }),
+  });
+  if (!response.ok) await read(response);
+  return response;
+}
+
+function begin() {
+  text = "";
+  cards = new Map();
+  answer.replaceChildren();
+  facts.replaceChildren(element("span", { text: "Looking for passages…" }));
+  passages.replaceChildren();
+  passagesTitle.hidden = true;
+  problem.hidden = true;
+  result.hidden = false;
+  delete result.dataset.over;
+  answer.classList.add("mg-caret");
+  stop.hidden = false;
+  hint.textContent = "";
+}
+
+function end() {
+  asking = null;
+  stop.hidden = true;
+  answer.classList.remove("mg-caret");
+  if (!result.dataset.over) facts.replaceChildren();
+}
+
+function take(name, data) {
+  if (name === "passages") {
+    show(data.passages);
+    facts.replaceChildren(element("span", { text: data.passages.length ? "Writing…" : "" }));
+  } else if (name === "text") {
+    text += data.text;
+    draw();
+  } else if (name === "completed") {
+    text = data.text;
+    result.dataset.over = "1";
+    if (data.passages) show(data.passages);
+    draw();
+    tell(data);
+  } else if (name === "error") {
+    fail(data.detail || data.title);
+  }
+}
+
+// At most once for each frame of the screen, however many words arrive.
+function draw() {
+  if (!isDrawn) return;
+  isDrawn = false;
+  requestAnimationFrame(() => {
+    isDrawn = true;
+    answer.replaceChildren(...answerElements(text, citation));
+  });
+}
+
+function citation(number) {
+  const card = cards.get(number);
+  if (!card) return null;
+  const button = element("button", {
+    text: String(number),
+    classes: "mg-cite",
+    attributes: { type: "button", title: card.dataset.title, "aria-label": `Passage ${number}: ${card.dataset.title}` },
+  });
+  button.addEventListener("click", () => open(card));
+  return button;
+}
+
+function open(card) {
+  for (const other of cards.values()) {
+    other.classList.toggle("mg-flash", other === card);
+    if (other !== card) other.open = false;
+  }
+  card.open = true;
+  card.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  card.querySelector("summary").focus({ preventScroll: true });
+}
+
+function show(found) {
+  const isOpen = new Set([...cards].filter(([, card]) => card.open).map(([number]) => number));
+  cards = new Map(found.map((passage) => [passage.number, cardOf(passage)]));
+  for (const number of isOpen) if (cards.has(number)) cards.get(number).open = true;
+  passages.replaceChildren(...cards.values());
+  passagesTitle.hidden = !found.length;
+}
+
+function cardOf(passage) {
+  const title = passage.document.title || passage.document.remote_id;
+  const where = [passage.heading, passage.page ? `page ${passage.page}` : ""].filter(Boolean).join(" · ");
+  const meter = element("meter", { classes: "mg-meter", attributes: { min: 0, max: 1, value: passage.score, title: "Score" } });
+  const summary = element(
+    "summary",
+    {},
+    element("b", { text: String(passage.number), classes: "mg-cite" }),
+    element("span", { text: title, classes: "mg-clip mg-strong" }),
+    element("span", { text: where, classes: "mg-clip mg-faint mg-small" }),
+    element("span", { classes: "mg-end mg-row mg-nowrap mg-small" }, passage.score.toFixed(2), meter),
+  );
+  const link = element("a", { text: "Open in its document", classes: "mg-link", attributes: { href: documentUrl(passage), target: "_blank" } });
+  const scores = `Meaning ${number(passage.semantic_score)} · Words ${number(passage.word_score)}`;
+  const card = element(
+    "details",
+    { classes: `mg-passage${passage.is_cited === false && result.dataset.over ? " mg-uncited" : ""}`, attributes: { "data-title": title } },
+    summary,
+    element("div", { text: passage.text, classes: "mg-text" }),
+    element("footer", {}, element("span", { text: scores }), link),
+  );
+  return card;
+}
+
+function documentUrl(passage) {
+  const place = new URLSearchParams({ start: passage.start, end: passage.end, hash: passage.content_hash });
+  return `${panel.dataset.documentUrl.replace(ANY_ID, encodeURIComponent(passage.document.id))}?${place}#passage`;
+}
+
+function tell(done) {
+  const spent = Number(done.cost) ? `$${Number(done.cost).toPrecision(2)}` : "$0";
+  const parts = [
+    `version ${done.version}`,
+    done.model,
+    `${(done.usage.input_tokens + done.usage.output_tokens).toLocaleString("en")} tokens`,
+    spent,
+    done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
+  ];
+  const trace = panel.dataset.traceUrl.replace(ANY_ID, encodeURIComponent(done.trace_id));
+  facts.replaceChildren(
+    ...parts.filter(Boolean).map((part) => element("span", { text: part })),
+    element("a", { text: "How it came about", classes: "mg-link", attributes: { href: trace, target: "_blank" } }),
+  );
+  const label = panel.querySelector("[data-extractive]");
+  if (label) label.hidden = !done.is_extractive;
+}
+
+function fail(sentence) {
+  result.dataset.over = "1";
+  problem.textContent = sentence;
+  problem.hidden = false;
+  facts.replaceChildren();
+  result.hidden = !text;
+}
+
+function number(value) {
+  return value === null || value === undefined ? "–" : value.toFixed(2);
+}
