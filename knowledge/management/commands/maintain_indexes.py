@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if parent is not None:
             lifeline.end_with(parent)
         if once:
-            self.stdout.write(f"{hnsw.maintain()} indexes were built or dropped.")
+            self.stdout.write(f"Vector indexes built or dropped: {hnsw.maintain()}")
             return
         while True:
             look()

@@ -1,0 +1,136 @@
+"""Large generations get their vector index, one at a time; broken and superfluous ones go."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from knowledge import hnsw
+from knowledge.models import KnowledgeIndex
+from magnet.database import _conninfo
+from tests.knowledge.crowd import make_crowd
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _small_is_large(monkeypatch):
+    monkeypatch.setattr(hnsw, "MIN_CHUNKS", 200)
+    monkeypatch.setattr(hnsw, "TOO_FEW_CHUNKS", 100)
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_index(transactional_db):
+    yield
+    KnowledgeIndex.objects.all().delete()
+    hnsw.maintain()
+
+
+def indexes() -> dict[str, bool]:
+    """Every HNSW index on the chunks, and whether it is valid."""
+    return hnsw._existing()
+
+
+def make_invalid(name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("update pg_index set indisvalid = false where indexrelid = %s::regclass", [name])
+
+
+def retire(index: KnowledgeIndex) -> None:
+    KnowledgeIndex.objects.filter(pk=index.pk).update(status="retired")
+
+
+def test_builds_an_index_for_each_large_generation_and_for_no_small_one():
+    large, building = make_crowd("large", count=300), make_crowd("building", count=250)
+    make_crowd("small", count=50)
+    KnowledgeIndex.objects.filter(pk=building.pk).update(status="building")
+
+    assert hnsw.maintain() == 2
+
+    assert indexes() == {large.hnsw_name: True, building.hnsw_name: True}
+    assert hnsw.maintain() == 0
+
+
+def test_the_index_is_partial_over_the_generation_and_built_as_measured():
+    index = make_crowd("large", count=300)
+
+    hnsw.maintain()
+
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_get_indexdef(%s::regclass)", [index.hnsw_name])
+        (definition,) = cursor.fetchone()
+    assert f"WHERE (index_id = {index.pk})" in definition
+    assert "((embedding)::halfvec(8)) halfvec_cosine_ops" in definition
+    assert "m='24', ef_construction='200'" in definition
+
+
+def test_an_invalid_index_is_dropped_and_built_again():
+    index = make_crowd("large", count=300)
+    hnsw.maintain()
+    make_invalid(index.hnsw_name)
+    assert indexes() == {index.hnsw_name: False}
+
+    hnsw.maintain()
+
+    assert indexes() == {index.hnsw_name: True}
+
+
+def test_a_retired_or_deleted_generation_loses_its_index():
+    retired, deleted, kept = (make_crowd(slug, count=300) for slug in ("retired", "deleted", "kept"))
+    hnsw.maintain()
+    retire(retired)
+    deleted.delete()
+
+    assert hnsw.maintain() == 2
+
+    assert indexes() == {kept.hnsw_name: True}
+
+
+def test_a_generation_that_shrinks_a_little_keeps_its_index():
+    index = make_crowd("large", count=300)
+    hnsw.maintain()
+
+    KnowledgeIndex.objects.filter(pk=index.pk).update(chunk_count=150)
+    assert hnsw.maintain() == 0
+    KnowledgeIndex.objects.filter(pk=index.pk).update(chunk_count=50)
+    assert hnsw.maintain() == 1
+
+    assert indexes() == {}
+
+
+def test_while_another_process_builds_nothing_is_built_here():
+    index = make_crowd("large", count=300)
+
+    with psycopg.connect(_conninfo(), autocommit=True) as other:
+        other.execute("select pg_advisory_lock(%s)", [hnsw.LOCK])
+        assert hnsw.maintain() == 0
+        assert indexes() == {}
+
+    assert hnsw.maintain() == 1
+    assert indexes() == {index.hnsw_name: True}
+
+
+def test_an_index_that_cannot_be_built_does_not_keep_the_others_from_it():
+    broken, sound = make_crowd("broken", count=300), make_crowd("sound", count=400)
+    KnowledgeIndex.objects.filter(pk=broken.pk).update(dimensions=9)
+
+    assert hnsw.maintain() == 1
+    assert indexes()[sound.hnsw_name] is True
+
+    # Once its cause is gone, what the failed build left is replaced.
+    KnowledgeIndex.objects.filter(pk=broken.pk).update(dimensions=8)
+    hnsw.maintain()
+    assert indexes() == {broken.hnsw_name: True, sound.hnsw_name: True}
+
+
+def test_the_command_builds_what_is_missing_and_ends():
+    index, told = make_crowd("large", count=300), StringIO()
+
+    call_command("maintain_indexes", "--once", stdout=told)
+
+    assert indexes() == {index.hnsw_name: True}
+    assert told.getvalue() == "Vector indexes built or dropped: 1\n"

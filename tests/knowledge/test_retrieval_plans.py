@@ -1,0 +1,130 @@
+"""Large generations are searched through their index, narrow filters exactly, and neither loses a passage."""
+
+from __future__ import annotations
+
+import pytest
+
+from knowledge import generations, hnsw, ranking, retrieval, statements
+from knowledge.filters import compile_filter
+from knowledge.ranking import Question
+from magnet.database import raw_pool
+from tests.knowledge.crowd import make_crowd, random_vectors
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("searching")]
+
+CHUNKS = 25_000
+
+
+@pytest.fixture
+def crowd(searching):
+    """25,000 chunks with an HNSW index, beside a source too small for one."""
+    index = make_crowd("crowd", count=CHUNKS)
+    make_crowd("small", count=500)
+    assert hnsw.maintain() == 1
+    return index
+
+
+async def question(vector, *, sources=("crowd",), limit=10, text="w77", filter=None, mode="hybrid") -> Question:
+    searched = await generations.live(sources)
+    condition = compile_filter(filter) if filter else None
+    return Question(text, mode, limit, searched, {g.index_id: vector for g in searched}, condition)
+
+
+async def plan(asked: Question, *, exactly: bool | None = None) -> str:
+    counts = await ranking._counts(asked)
+    parts = tuple(ranking._part(generation, counts) for generation in asked.searched)
+    if exactly is not None:
+        parts = tuple(statements.Part(part.index_id, part.dimensions, exactly) for part in parts)
+    condition = asked.condition.sql if asked.condition else None
+    statement = statements.search(asked.mode, parts, languages=1, condition=condition)
+    rows = await ranking._fetch(b"explain " + statement, ranking._values(asked, counts))
+    return "\n".join(row[0] for row in rows)
+
+
+async def nearest(asked: Question, *, exactly: bool) -> list[int]:
+    """The ids of the best chunks by meaning, by the plan that the search chooses or compared one by one."""
+    if not exactly:
+        rows, _scope = await ranking.ranked(asked)
+    else:
+        parts = tuple(statements.Part(g.index_id, g.dimensions, True) for g in asked.searched)
+        rows = await ranking._rows(asked, parts, await ranking._counts(asked))
+    return [row[0] for row in rows[: asked.limit]]
+
+
+async def recall(how_many: int, **how) -> float:
+    hits = 0
+    for vector in random_vectors(how_many):
+        asked = await question(vector, mode="meaning", **how)
+        hits += len(set(await nearest(asked, exactly=False)) & set(await nearest(asked, exactly=True)))
+    return hits / (how_many * 10)
+
+
+async def test_a_large_generation_is_searched_by_its_index_and_loses_nothing(crowd):
+    """One test for one crowd: making it takes seconds."""
+    (vector,) = random_vectors(1)
+
+    await without_a_filter(crowd, vector)
+    await by_words(crowd)
+    await under_a_narrow_filter(crowd, vector)
+    await under_a_wide_filter(crowd, vector)
+    await for_several_sources(crowd, vector)
+    await when_the_index_gives_up(crowd, vector)
+
+
+async def without_a_filter(crowd, vector):
+    told = await plan(await question(vector))
+
+    assert f"Index Scan using {crowd.hnsw_name}" in told
+    assert "Bitmap Index Scan on chunk_by_lexemes" in told
+    assert "Seq Scan on knowledge_chunk" not in told
+    assert await recall(20) >= 0.99
+    # Without the index the same question is compared with every chunk.
+    assert crowd.hnsw_name not in await plan(await question(vector), exactly=True)
+
+
+async def under_a_narrow_filter(crowd, vector):
+    narrow = {"percent": 7}
+
+    assert crowd.hnsw_name not in await plan(await question(vector, filter=narrow))
+    assert await recall(5, filter=narrow) == 1.0
+    rows, scope = await ranking.ranked(await question(vector, filter=narrow, text="w107"))
+    assert (scope, len(rows) >= 10) == (CHUNKS // 100, True)
+
+
+async def under_a_wide_filter(crowd, vector):
+    wide = {"percent": {"lt": 30}}
+
+    assert f"Index Scan using {crowd.hnsw_name}" in await plan(await question(vector, filter=wide))
+    assert await recall(10, filter=wide) >= 0.99
+    rows, scope = await ranking.ranked(await question(vector, filter=wide, limit=200))
+    assert (scope, len(rows)) == (CHUNKS * 30 // 100, 200)
+
+
+async def for_several_sources(crowd, vector):
+    told = await plan(await question(vector, sources=("crowd", "small")))
+
+    assert f"Index Scan using {crowd.hnsw_name}" in told
+    rows, _ = await ranking.ranked(await question(vector, sources=("small", "crowd"), limit=200))
+    assert len(rows) >= 200
+
+
+async def when_the_index_gives_up(crowd, vector):
+    """The index returns what it met before its limit; then every chunk in scope is compared."""
+    asked = await question(vector, filter={"percent": {"lt": 30}}, mode="meaning", limit=50)
+    async with (await raw_pool()).connection() as connection:
+        await connection.execute("set hnsw.iterative_scan = off")
+        await connection.execute("set hnsw.ef_search = 20")
+    counts = await ranking._counts(asked)
+    parts = tuple(ranking._part(generation, counts) for generation in asked.searched)
+
+    assert len(await ranking._rows(asked, parts, counts)) < 20
+    assert len((await ranking.ranked(asked))[0]) >= 50
+
+
+async def by_words(crowd):
+    told = await plan(await question(None, mode="words"))
+
+    assert "chunk_by_lexemes" in told
+    assert crowd.hnsw_name not in told
+    found = await retrieval.search("w77", sources=["crowd"], limit=20, mode="words")
+    assert [passage.text for passage in found.passages] == ["w77"] * (CHUNKS // 5000)
