@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging.config
-from typing import Any
+import sys
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -16,6 +17,18 @@ QUIET = {
     "httpcore": "WARNING",
     "django-q": "WARNING",
 }
+
+
+class StandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever standard error is at that moment: commands, servers and tests exchange it."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        """Set by the parent class alone, to what standard error is already."""
 
 
 def configure(config: dict[str, Any]) -> None:
@@ -56,7 +69,7 @@ def standard_library(config: dict[str, Any], *, shared: list[Processor]) -> dict
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"events": formatter},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
+        "handlers": {"stderr": {"()": StandardError, "formatter": "events"}},
         "root": {"handlers": ["stderr"], "level": config["level"]},
         "loggers": {name: {"level": level} for name, level in QUIET.items()},
     }
