@@ -293,6 +293,8 @@ Q_CLUSTER = {
 }
 # What the clock calls, and after how many minutes again.
 SCHEDULED_JOBS = {"knowledge.jobs.tick": 1, "knowledge.jobs.sweep": 24 * 60}
+# Commands that run all the time beside the clusters, because what they do may take longer than any task.
+STEADY_COMMANDS = ["maintain_indexes"]
 
 # Prompts, passages and answers are personal: they go sooner than the figures of their trace.
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)

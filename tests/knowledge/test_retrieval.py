@@ -40,8 +40,9 @@ async def test_the_best_passage_comes_first_with_its_document(office):
     add = {"url": "https://wiki.example/canteen"}
     await in_database(add_pages, office, [Page("food", "Lunch is served from noon.", title="Canteen", columns=add)])
 
-    (first, *_), document = (await search("When is lunch?")).passages, await Document.objects.aget(remote_id="food")
+    first = (await search("When is lunch?")).passages[0]
 
+    document = await in_database(lambda: Document.objects.get(remote_id="food"))
     assert (first.source, first.remote_id, first.title) == ("office", "food", "Canteen")
     assert (first.document_id, first.url) == (document.pk, "https://wiki.example/canteen")
     assert document.text[first.start : first.end] == first.text == "Lunch is served from noon."

@@ -40,6 +40,11 @@ class Command(BaseCommand):
 
 
 def programs(names: Sequence[queue.Cluster] = queue.CLUSTERS) -> list[Program]:
-    """The clusters as programs that end with this process."""
-    manage, me = str(settings.BASE_DIR / "manage.py"), str(os.getpid())
-    return [Program(name, [sys.executable, manage, "work", "--cluster", name, "--parent", me]) for name in names]
+    """The clusters as programs that end with this process; with all of them, also what runs beside them."""
+    steady = settings.STEADY_COMMANDS if tuple(names) == tuple(queue.CLUSTERS) else []
+    return [program(name, "work", "--cluster", name) for name in names] + [program(name, name) for name in steady]
+
+
+def program(name: str, *command: str) -> Program:
+    manage = str(settings.BASE_DIR / "manage.py")
+    return Program(name, [sys.executable, manage, *command, "--parent", str(os.getpid())])
