@@ -1,6 +1,6 @@
 import importlib
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -20,3 +20,4 @@ class MagnetAdminConfig(AdminConfig):
         # other way round a second site would be made, and what was registered on the first would be lost.
         importlib.import_module("magnet.admin")
         super().ready()
+        apps.get_app_config("auth").verbose_name = _("People and access")

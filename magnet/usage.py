@@ -12,8 +12,8 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from magnet.models import Span, Trace
 
-# Syncs run by the clock: they cost, but nobody waits for them as for an answer.
-WAITED_FOR = ~Q(feature="sync")
+# Syncs and bare searches cost, but they are no questions that somebody waits to be answered.
+ANSWERS = ~Q(feature__in=("sync", "search", "other"))
 # A table on a page, and a file that a spreadsheet still opens.
 MAX_ROWS = 200
 
@@ -96,13 +96,13 @@ def totals_since(moment: datetime) -> Totals:
 
 
 def totals(traces: QuerySet[Any]) -> Totals:
-    """Calls, errors and times are of what somebody waited for; tokens and cost are of everything."""
-    return Totals(**traces.aggregate(**_sums(WAITED_FOR)))
+    """Calls, errors and times are of questions; tokens and cost are of everything."""
+    return Totals(**traces.aggregate(**_sums(ANSWERS)))
 
 
 def by_day(traces: QuerySet[Any], *, period: Period) -> list[Row]:
     """One row for each day of the period, quiet days included."""
-    found = traces.annotate(day=TruncDate("started_at")).values("day").annotate(**_sums(WAITED_FOR)).order_by("day")
+    found = traces.annotate(day=TruncDate("started_at")).values("day").annotate(**_sums(ANSWERS)).order_by("day")
     by_date = {row.pop("day"): Totals(**row) for row in found}
     return [Row(day.isoformat(), by_date.get(day, Totals()), key=day) for day in period.days]
 

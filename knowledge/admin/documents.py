@@ -50,7 +50,6 @@ class DocumentAdmin(MagnetAdmin):
     list_filter = (StateFilter, "source", "language", "media_type")
     search_fields = ("title", "remote_id", "url")
     ordering = ("-changed_at",)
-    show_full_result_count = False
     actions = ("retry_selected", "delete_chosen")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -40,7 +40,6 @@ class SyncRunAdmin(ReadOnlyAdmin):
     list_filter = ("status", "source", ("created_at", admin.DateFieldListFilter))
     search_fields = ("source__name", "source__slug", "error", "actor_label")
     list_select_related = ("source",)
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("source")

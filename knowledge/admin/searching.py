@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from knowledge import retrieval
 from magnet import gateway
 from magnet.errors import MagnetError
+from magnet.tracing import trace
 
 if TYPE_CHECKING:
     from knowledge.admin.sources import KnowledgeSourceAdmin
@@ -35,7 +36,8 @@ def search_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -
 def found_for(source: Any, question: str, *, mode: Any, limit: int) -> dict[str, Any]:
     """The passages, or the sentence that says why there are none."""
     try:
-        found = gateway.run_from_sync(retrieval.search(question, sources=[source.slug], limit=limit, mode=mode))
+        with trace(feature="search", slug=source.slug, summary=question, channel="admin"):
+            found = gateway.run_from_sync(retrieval.search(question, sources=[source.slug], limit=limit, mode=mode))
     except MagnetError as error:
         return {"error": error.detail}
     return {"passages": found.passages}

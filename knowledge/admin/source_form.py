@@ -95,14 +95,16 @@ def time_zone_field() -> forms.ChoiceField:
 def fieldsets_for(kind: str, *, is_fixed: bool) -> list[tuple[Any, dict[str, Any]]]:
     """What stands on the form of a source with this connector, in groups; `is_fixed` once documents are indexed."""
     connector = CONNECTORS[kind]
-    connection = [*Section(CONFIG, connector.Config).names, *Section(SECRETS, connector.Secrets).names]
+    connection = Section(CONFIG, connector.Config).names
+    secrets = Section(SECRETS, connector.Secrets).names
     groups: list[tuple[Any, dict[str, Any]]] = [(None, {"fields": ("name", "slug", "description")})]
     if connection:
         groups.append((connector.label, {"fields": connection, "description": connector.description}))
+    if secrets:
+        groups.append((_("Sign-in, where the source asks for it"), {"fields": secrets, "classes": ["collapse"]}))
     if not connector.is_pushed:
-        groups.append(
-            (_("Looking for changes"), {"fields": ("schedule", "cron", "time_zone", "deletion_guard_percent")})
-        )
+        clock = ("schedule", "cron", "time_zone", "deletion_guard_percent")
+        groups.append((_("Looking for changes"), {"fields": clock}))
     reading = ["embedding_model", "language", *Section(CHUNKER, CHUNKERS[DEFAULT_CHUNKER].Config).names, "tags"]
     note = _("The embedding model is fixed, because documents are indexed with it.") if is_fixed else ""
     groups.append((_("Reading and finding"), {"fields": reading, "classes": ["collapse"], "description": note}))

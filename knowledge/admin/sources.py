@@ -7,10 +7,8 @@ from typing import Any
 
 from cron_descriptor import FormatException, get_description
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -24,7 +22,8 @@ from knowledge.admin.source_form import fieldsets_for, form_for
 from knowledge.admin.uploading import upload_page
 from knowledge.connectors import CONNECTORS
 from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
-from magnet.admin.base import SETTINGS_TAB, MagnetAdmin, ObjectPage, Tab
+from magnet.admin.base import SETTINGS_TAB, ObjectPage, Tab
+from magnet.admin.kinds import Choice, KindFirstAdmin
 from magnet.admin.menu import KNOWLEDGE, MenuEntry
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, thousands
 
@@ -35,7 +34,7 @@ LIST = "admin:knowledge_knowledgesource_changelist"
 
 
 @admin.register(KnowledgeSource)
-class KnowledgeSourceAdmin(MagnetAdmin):
+class KnowledgeSourceAdmin(KindFirstAdmin):
     menu = [MenuEntry(KNOWLEDGE, 1, gettext_lazy("Sources"), "library_books", LIST)]
     tabs = (
         Tab("overview", gettext_lazy("Overview")),
@@ -44,6 +43,8 @@ class KnowledgeSourceAdmin(MagnetAdmin):
         Tab("search", gettext_lazy("Try a search")),
         SETTINGS_TAB,
     )
+    kind_field = "connector"
+    question = gettext_lazy("Where are the documents?")
     empty_icon = "library_books"
     empty_text = gettext_lazy(
         "A source is where documents come from: files that you upload, a folder, a website. Add one, and its documents "
@@ -109,25 +110,11 @@ class KnowledgeSourceAdmin(MagnetAdmin):
 
     # -- Adding: first the kind, then the form -------------------------------------------------------------------
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
-        if request.GET.get("connector") in CONNECTORS:
-            response: HttpResponseBase = super().add_view(request, form_url, extra_context)
-            return response
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        choices = [
-            {"name": kind, "label": connector.label, "text": connector.description, "icon": ICONS.get(kind, "cable")}
+    def choices(self) -> list[Choice]:
+        return [
+            Choice(kind, connector.label, connector.description, ICONS.get(kind, "cable"))
             for kind, connector in CONNECTORS.items()
         ]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Add a knowledge source"),
-            "question": _("Where are the documents?"),
-            "parameter": "connector",
-            "choices": choices,
-        }
-        return TemplateResponse(request, "magnet/choose_kind.html", context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["form"] = form_for(self.kind_of(request, obj), obj)
@@ -143,9 +130,6 @@ class KnowledgeSourceAdmin(MagnetAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("name",)}
-
-    def kind_of(self, request: HttpRequest, source: KnowledgeSource | None) -> str:
-        return source.connector if source else str(request.GET["connector"])
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if {"schedule", "cron", "time_zone"} & set(form.changed_data) or not change:
@@ -183,6 +167,7 @@ class KnowledgeSourceAdmin(MagnetAdmin):
             states=state_counts(source), runs=runs[:LAST_RUNS], run=current,
             progress=progress_of(current) if current else None,
             last=last, receipt=receipt_sentences(last) if last else [], schedule=schedule_in_words(source),
+            kind=source.connector_class.label,
         )  # fmt: skip
 
     def documents_page(self, request: HttpRequest, source: Any) -> HttpResponseBase:

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -49,17 +50,30 @@ class ApiKeyForm(forms.ModelForm):
         return moment
 
 
-def grantable_scopes() -> list[tuple[str, str]]:
-    """What the person may hand on: nobody grants what they lack. Everything first."""
+def grantable_scopes() -> list[tuple[str, list[tuple[str, str]]]]:
+    """What the person may hand on, by noun: nobody grants what they lack. Everything first."""
     caller = current_caller()
-    names = sorted(SCOPES, key=lambda scope: scope != ALL)
-    return [(scope, f"{SCOPES[scope]} ({scope})") for scope in names if caller.may(scope)]
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for scope in sorted(SCOPES, key=lambda scope: scope != ALL):
+        if caller.may(scope):
+            groups.setdefault(noun_of(scope), []).append((scope, str(SCOPES[scope])))
+    return list(groups.items())
+
+
+def noun_of(scope: str) -> str:
+    """“RAG tools” for rag-tools:run."""
+    if scope == ALL:
+        return _("Everything")
+    words = scope.partition(":")[0].split("-")
+    words = [word.upper() if word in ("rag", "api") else word for word in words]
+    return capfirst(" ".join(words))
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(MagnetAdmin):
     menu = [MenuEntry(PEOPLE, 3, gettext_lazy("API keys"), "key", "admin:magnet_apikey_changelist")]
     empty_icon = "key"
+    save_label = gettext_lazy("Make the key")
     empty_text = gettext_lazy("A key lets another system call your tools, with the rights that you choose.")
     form = ApiKeyForm
     list_display = ("name", "begins_with", "rights", "state", "expires", "used", "owner")

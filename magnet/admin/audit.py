@@ -26,7 +26,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = ("moment", "actor_label", "verb", "object_label", "kind", "details")
     list_filter = ("verb", "actor_type", "object_type", ("created_at", admin.DateFieldListFilter))
     search_fields = ("actor_label", "object_label", "object_id", "request_id")
-    show_full_result_count = False
 
     @display(description=gettext_lazy("when"), ordering="created_at")
     def moment(self, entry: AuditEntry) -> SafeString:

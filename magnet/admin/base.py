@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, ClassVar
 
 from django.contrib import messages
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
@@ -52,6 +53,8 @@ class MagnetAdmin(ModelAdmin):
     # What an empty list says: what these things are for, and what to do next.
     empty_text: ClassVar[Any] = ""
     empty_icon: ClassVar[str] = "inbox"
+    # What the button says that adds one.
+    save_label: ClassVar[Any] = gettext_lazy("Add")
     list_per_page = 50
     list_filter_submit = False
     compressed_fields = False
@@ -167,6 +170,7 @@ class MagnetAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         context: dict[str, Any] = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        context["save_label"] = self.save_label
         obj = self.get_object(request, object_id) if object_id and self.tabs else None
         if obj is not None:
             context["tab_list"] = self.tab_list(request, obj, active="")
@@ -180,6 +184,9 @@ class MagnetAdmin(ModelAdmin):
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            # What a choice refers to is edited on its own page, with all that belongs to it.
+            field.widget = field.widget.widget
         if db_field.name == "tags":
             field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
             field.help_text = gettext_lazy("Words by comma, to find it again in lists.")

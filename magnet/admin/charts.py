@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 640, 150
-TOP, BOTTOM, LEFT = 12, 18, 44
+TOP, BOTTOM, LEFT = 12, 18, 64
 MAX_LABELS = 7
 
 

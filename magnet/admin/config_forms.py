@@ -38,7 +38,9 @@ class Section:
 class LinesField(forms.CharField):
     """A list of texts, one on each line."""
 
-    widget = widgets.UnfoldAdminTextareaWidget
+    def __init__(self, **options: Any) -> None:
+        super().__init__(widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 2}), **options)
+        self.help_text = f"{self.help_text} {_('One on each line.')}".strip()
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(map(str, value)) if isinstance(value, list | tuple | set) else value

@@ -161,7 +161,7 @@ def worker_notices(request: HttpRequest) -> Iterable[Notice]:
 def questions_panel(request: HttpRequest) -> Iterable[Panel]:
     if may_see_traces(request):
         questions = (
-            Trace.objects.filter(usage.WAITED_FOR)
+            Trace.objects.filter(usage.ANSWERS)
             .exclude(summary="")
             .only("id", "summary", "slug", "started_at", "status", "duration_ms", "cost")
         )

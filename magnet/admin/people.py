@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from smtplib import SMTPException
 from typing import Any
 
@@ -10,25 +11,25 @@ import structlog
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Count, Prefetch, QuerySet
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from magnet.admin import invitations
-from magnet.admin.base import MagnetAdmin, ObjectPage
+from magnet.admin.base import MagnetAdmin, ObjectPage, ReadOnlyAdmin
 from magnet.admin.menu import PEOPLE, MenuEntry
 from magnet.errors import Conflict
-from magnet.groups import APPS, STANDARD_GROUPS
+from magnet.groups import STANDARD_GROUPS
 from magnet.models import AuditEntry, User
 from magnet.templatetags.magnet_admin import ago_titled, badge_html
 
 log = structlog.get_logger(__name__)
-
-HIDDEN_MODELS = ("span", "spanpayload", "idempotentrequest", "limitlease", "workerheartbeat", "publication")
 
 
 class GroupChoice(forms.ModelMultipleChoiceField):
@@ -43,6 +44,7 @@ class GroupChoice(forms.ModelMultipleChoiceField):
 class UserAdmin(MagnetAdmin):
     menu = [MenuEntry(PEOPLE, 1, gettext_lazy("People"), "group", "admin:magnet_user_changelist")]
     empty_icon = "group"
+    save_label = gettext_lazy("Invite")
     empty_text = gettext_lazy("Invite colleagues: each gets a link to choose a password.")
     list_display = ("who", "email", "group_names", "state", "last_seen")
     list_filter = ("is_active", "groups")
@@ -51,7 +53,7 @@ class UserAdmin(MagnetAdmin):
     change_form_after_template = "magnet/user_after.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related(Prefetch("groups", Group.objects.order_by("name")))
+        return super().get_queryset(request).prefetch_related(Prefetch("groups", Group.objects.order_by("id")))
 
     @display(description=gettext_lazy("name"), ordering="name")
     def who(self, user: User) -> str:
@@ -84,7 +86,7 @@ class UserAdmin(MagnetAdmin):
         if db_field.name != "groups":
             return super().formfield_for_manytomany(db_field, request, **kwargs)
         return GroupChoice(
-            queryset=Group.objects.order_by("name"),
+            queryset=Group.objects.order_by("id"),
             label=gettext_lazy("Groups"),
             required=False,
             widget=UnfoldAdminCheckboxSelectMultipleWidget,
@@ -148,9 +150,42 @@ def was_sent(user: User, link: str) -> bool:
         return False
 
 
+VERBS = {
+    "view": gettext_lazy("see"),
+    "add": gettext_lazy("add"),
+    "change": gettext_lazy("change"),
+    "delete": gettext_lazy("delete"),
+    "publish": gettext_lazy("publish and undo"),
+}
+
+
+class PermissionsByThing(forms.models.ModelChoiceIterator):
+    """The verbs under the thing that they are about."""
+
+    def __iter__(self) -> Any:
+        for thing, permissions in groupby(self.queryset, key=lambda permission: permission.content_type):
+            name = thing.model_class()._meta.verbose_name_plural  # type: ignore[union-attr]  # only of registered models
+            yield capfirst(str(name)), [self.choice(permission) for permission in permissions]
+
+
 class PermissionChoice(forms.ModelMultipleChoiceField):
+    iterator = PermissionsByThing
+
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.content_type.name}: {obj.name[:1].lower()}{obj.name[1:]}"
+        return str(VERBS.get(obj.codename.split("_")[0], obj.name))
+
+
+def shown_permissions() -> QuerySet[Permission]:
+    """Those that decide something: of what has pages, and of what is only read just seeing it."""
+    pages = admin.site._registry.items()
+    decided = [model for model, page in pages if not isinstance(page, ReadOnlyAdmin)]
+    readable = [model for model, page in pages if isinstance(page, ReadOnlyAdmin)]
+    types = ContentType.objects
+    rule = Q(content_type__in=types.get_for_models(*decided).values()) | Q(
+        content_type__in=types.get_for_models(*readable).values(), codename__startswith="view_"
+    )
+    order = ("content_type__app_label", "content_type__model", "-codename")
+    return Permission.objects.filter(rule).select_related("content_type").order_by(*order)
 
 
 @admin.register(Group)
@@ -158,6 +193,7 @@ class GroupAdmin(MagnetAdmin):
     menu = [MenuEntry(PEOPLE, 2, gettext_lazy("Groups"), "badge", "admin:auth_group_changelist")]
     list_display = ("name", "what_for", "member_count")
     search_fields = ("name",)
+    ordering = ("id",)
     fields = ("name", "permissions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -174,11 +210,7 @@ class GroupAdmin(MagnetAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         return PermissionChoice(
-            queryset=Permission.objects.filter(content_type__app_label__in=APPS)
-            .exclude(content_type__model__in=HIDDEN_MODELS)
-            .exclude(codename__contains="version")
-            .select_related("content_type")
-            .order_by("content_type__app_label", "content_type__model", "codename"),
+            queryset=shown_permissions(),
             label=gettext_lazy("What its members may do"),
             required=False,
             widget=UnfoldAdminCheckboxSelectMultipleWidget,

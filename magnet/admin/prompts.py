@@ -23,5 +23,5 @@ class PromptTemplateAdmin(VersionedAdmin):
     asked_first = ("instructions", "prompt")
     setting_groups = (
         (gettext_lazy("What is said"), ("instructions", "prompt")),
-        (gettext_lazy("Who answers, and how"), ("ai_model", "temperature", "max_output_tokens")),
+        (gettext_lazy("Who answers, and how"), ("ai_model", ("temperature", "max_output_tokens"))),
     )

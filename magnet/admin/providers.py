@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from magnet import gateway
-from magnet.admin.base import MagnetAdmin, ObjectPage
+from magnet.admin.base import ObjectPage
+from magnet.admin.kinds import Choice, KindFirstAdmin
 from magnet.admin.menu import MODELS, MenuEntry
 from magnet.admin.offered_models import add_offered, offers
 from magnet.admin.provider_form import fieldsets_for, form_for
@@ -29,8 +28,9 @@ ICONS = {"openai": "auto_awesome", "azure_openai": "cloud", "local": "memory"}
 
 
 @admin.register(Provider)
-class ProviderAdmin(MagnetAdmin):
+class ProviderAdmin(KindFirstAdmin):
     menu = [MenuEntry(MODELS, 1, gettext_lazy("Providers"), "hub", "admin:magnet_provider_changelist")]
+    question = gettext_lazy("Who runs the models?")
     empty_icon = "hub"
     empty_text = gettext_lazy("A provider runs language models. Without one, answers quote the passages word for word.")
     list_display = ("name", "kind_label", "key", "model_total", "activity")
@@ -63,25 +63,11 @@ class ProviderAdmin(MagnetAdmin):
 
     # -- Adding: first the kind, then the form -------------------------------------------------------------------
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
-        if request.GET.get("kind") in PROVIDERS:
-            response: HttpResponseBase = super().add_view(request, form_url, extra_context)
-            return response
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        choices = [
-            {"name": kind, "label": provider.label, "text": provider.description, "icon": ICONS.get(kind, "hub")}
+    def choices(self) -> list[Choice]:
+        return [
+            Choice(kind, provider.label, provider.description, ICONS.get(kind, "hub"))
             for kind, provider in PROVIDERS.items()
         ]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": _("Add a provider"),
-            "question": _("Who runs the models?"),
-            "parameter": "kind",
-            "choices": choices,
-        }
-        return TemplateResponse(request, "magnet/choose_kind.html", context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["form"] = form_for(self.kind_of(request, obj), obj)
@@ -95,9 +81,6 @@ class ProviderAdmin(MagnetAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("name",)}
-
-    def kind_of(self, request: HttpRequest, provider: Provider | None) -> str:
-        return provider.kind if provider else str(request.GET["kind"])
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         provider = kwargs.get("obj")

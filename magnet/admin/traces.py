@@ -49,7 +49,6 @@ class TraceAdmin(ReadOnlyAdmin):
     list_display = ("question", "tool", "caller", "state", "took", "tokens", "costs", "moment")
     list_filter = ("feature", ToolFilter, "status", ("started_at", admin.DateFieldListFilter))
     search_fields = ("summary", "slug", "caller_label", "request_id", "error")
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("versions", "documents")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.utils import flatten
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -44,7 +45,8 @@ class VersionedAdmin(MagnetAdmin):
     identity_fields: ClassVar[tuple[str, ...]] = ("name", "description", "tags")
     # What is asked for when one is added; everything else starts with its default.
     asked_first: ClassVar[tuple[str, ...]] = ()
-    setting_groups: ClassVar[Sequence[tuple[Any, tuple[str, ...]]]] = ()
+    # A tuple among the names stands side by side.
+    setting_groups: ClassVar[Sequence[tuple[Any, tuple[Any, ...]]]] = ()
 
     # -- The list ----------------------------------------------------------------------------------------------
 
@@ -94,15 +96,13 @@ class VersionedAdmin(MagnetAdmin):
         return super().get_form(request, obj, change, **kwargs)
 
     def setting_names(self) -> tuple[str, ...]:
-        return tuple(name for _title, names in self.setting_groups for name in names)
+        return tuple(flatten([name for _title, names in self.setting_groups for name in names]))
 
     def setting_field(self, request: HttpRequest, name: str) -> forms.Field:
         column = self.model.version_model()._meta.get_field(name)
         field: forms.Field = self.formfield_for_dbfield(column, request)
-        widget = field.widget
-        for button in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
-            if hasattr(widget, button):
-                setattr(widget, button, False)
+        if isinstance(field, forms.ModelChoiceField):
+            field.empty_label = gettext_lazy("The default")  # type: ignore[assignment]  # said when it is shown
         return field
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -50,8 +50,8 @@ class RagToolAdmin(VersionedAdmin):
     list_display = ("name", "slug", "reads_from", "what_is_live", "what_is_draft", "changed")
     asked_first = ("sources",)
     setting_groups = (
-        (gettext_lazy("Sources"), ("sources",)),
-        (gettext_lazy("Search"), ("search_mode", "passage_count", "context_tokens", "minimum_score")),
+        (gettext_lazy("Where it looks"), ("sources",)),
+        (gettext_lazy("Search"), ("search_mode", ("passage_count", "context_tokens", "minimum_score"))),
         (gettext_lazy("Answer"), ("ai_model", "prompt_template", "nothing_found_text")),
     )
 
