@@ -21,6 +21,7 @@ ABBREVIATIONS = frozenset(
     jan feb mar apr jun jul aug sep sept oct nov dec gen col lt sgt rev hon jr sr mt ft
     """.split()  # noqa: SIM905 (a list of quoted words would be three times as long)
 )
+STOPS = (".", "!", "?", "。")
 MAX_LIST_CHARACTERS = 700
 MAX_SENTENCE_CHARACTERS = 600
 
@@ -129,7 +130,7 @@ def from_table(block: Block, *, about: str) -> list[Quotable]:
         for row in rows
         if len(row) == len(names)
     )
-    return [Quotable(f"{row}.", about) for row in told if row]
+    return [Quotable(row if row.endswith(STOPS) else f"{row}.", about) for row in told if row]
 
 
 def cells(line: str) -> list[str]:

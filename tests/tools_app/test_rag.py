@@ -47,7 +47,8 @@ def source(settings, tmp_path) -> KnowledgeSource:
 
 @pytest.fixture
 def tool(source):
-    return RagTool.objects.create_live(slug="office", name="Ask the office", settings={"sources": [source]})
+    settings = {"sources": [source], "minimum_score": 0}
+    return RagTool.objects.create_live(slug="office", name="Ask the office", settings=settings)
 
 
 @pytest.fixture
@@ -139,6 +140,13 @@ async def test_says_so_when_nothing_was_found_and_asks_no_model(tool, cloud_mode
     assert (answer.text, answer.passages, answer.found) == ("Nichts gefunden.", (), False)
     assert [event.name for event in told] == ["started", "passages", "text", "completed"]
     assert not fake_openai.requests
+
+
+async def test_a_tool_with_nothing_but_defaults_says_so_when_a_question_is_about_something_else(source) -> None:
+    await in_database(lambda: RagTool.objects.create_live(slug="office", name="Office", settings={"sources": [source]}))
+
+    assert (await ask("xylophone")).text == "I found nothing about that."
+    assert (await ask("When does the office in Riga open?")).found
 
 
 async def test_invented_citations_never_reach_the_caller(tool, cloud_model, fake_openai) -> None:

@@ -27,7 +27,8 @@ class RetrievalSettings(models.Model):
     )
     minimum_score = models.FloatField(
         _("minimum score"),
-        default=0.0,
+        # What has no word and next to no meaning in common with the question, under the built-in embeddings.
+        default=0.1,
         validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text=_("Passages below it are dropped. 0 keeps everything that was found."),
     )
