@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ValidationError
 
 from knowledge import ledger, retrieval, sync
 from knowledge.api_runs import show_run
@@ -142,6 +141,8 @@ def show_passage(passage: Passage) -> dict[str, Any]:
 def _create(body: NewSource) -> SourceDetail:
     if body.connector not in CONNECTORS:
         raise InvalidInput("There is no such connector.", errors={"connector": [f"Use {', '.join(CONNECTORS)}."]})
+    if body.config is None:
+        body = body.model_copy(update={"config": {}})
     slug = configuration.free_slug(KnowledgeSource, body.slug, name=body.name)
     source = KnowledgeSource(connector=body.connector, slug=slug)
     for name, value in _columns(source, body).items():
@@ -165,18 +166,18 @@ def _columns(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     columns = body.sent(without=("slug", "connector", "secrets", "tags", "embedding_model"))
     kind = CONNECTORS[source.connector]
     if body.config is not None:
-        _prove(kind.Config, body.config, field="config")
+        configuration.prove(kind.Config, body.config, field="config")
         if _addresses(body.config) - _addresses(source.config):
             # Whoever can change the address must not learn the secrets that were meant for another one.
             columns["encrypted_secrets"] = ""
     if body.secrets is not None:
-        _prove(kind.Secrets, body.secrets, field="secrets")
+        configuration.prove(kind.Secrets, body.secrets, field="secrets")
         source.set_secrets(body.secrets)
         columns["encrypted_secrets"] = source.encrypted_secrets
-    chunker = CHUNKERS.get(body.chunker or source.chunker)
+    chunker = CHUNKERS.get(columns.get("chunker", source.chunker))
     if chunker is None:
         raise InvalidInput("There is no such chunker.", errors={"chunker": [f"Use {', '.join(CHUNKERS)}."]})
-    _prove(chunker.Config, body.chunker_config or {}, field="chunker_config")
+    configuration.prove(chunker.Config, body.chunker_config or {}, field="chunker_config")
     if body.embedding_model is not None:
         columns["embedding_model"] = configuration.named(AIModel, body.embedding_model, field="embedding_model")
     return columns
@@ -190,16 +191,6 @@ def _refuse_what_is_fixed(source: KnowledgeSource, changes: dict[str, Any]) -> N
 
 def _addresses(config: dict[str, Any]) -> set[str]:
     return {value for value in config.values() if isinstance(value, str) and "://" in value}
-
-
-def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:
-    try:
-        shape.model_validate(value)
-    except ValidationError as error:
-        errors: dict[str, list[str]] = {}
-        for fault in error.errors():
-            errors.setdefault(".".join([field, *map(str, fault["loc"])]), []).append(fault["msg"])
-        raise InvalidInput(f"Some settings in {field} do not fit.", errors=errors) from error
 
 
 def _start_sync(slug: str) -> RunOut:

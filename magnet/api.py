@@ -86,7 +86,7 @@ api.add_decorator(parsed_off_the_loop, mode="view")
 
 
 @cache
-def _schema() -> bytes:
+def openapi_schema() -> bytes:
     schema = api.get_openapi_schema(path_prefix="/api/")
     for path in schema["paths"].values():
         for operation in path.values():
@@ -118,7 +118,7 @@ PROBLEM_SCHEMA = {
 
 
 async def openapi(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(_schema(), content_type="application/json")
+    return HttpResponse(openapi_schema(), content_type="application/json")
 
 
 def page(template: str) -> Callable[[HttpRequest], Any]:

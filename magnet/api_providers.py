@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
-from pydantic import ValidationError
 
 from magnet import configuration, gateway
 from magnet.auth import Needs
@@ -102,8 +101,4 @@ def _change(slug: str, body: ProviderChanges) -> ProviderOut:
 
 
 def _prove_options(provider: Provider) -> None:
-    try:
-        PROVIDERS[provider.kind].Config.model_validate(provider.options)
-    except ValidationError as error:
-        errors = {".".join(["options", *map(str, e["loc"])]): [e["msg"]] for e in error.errors()}
-        raise InvalidInput("The options do not fit this kind of provider.", errors=errors) from error
+    configuration.prove(PROVIDERS[provider.kind].Config, provider.options, field="options")

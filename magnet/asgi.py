@@ -6,7 +6,7 @@ import os
 
 import django
 
-from magnet import start_up
+from magnet.processes import start_up
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "magnet.settings")
 # Before the settings are read: only a web process has a connection pool, because a worker's fork would share it.

@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.utils.text import slugify
+from pydantic import BaseModel
+from pydantic import ValidationError as ShapeError
 
 from magnet.errors import Conflict, InvalidInput, NotFound, StillInUse
 from magnet.models import AuditEntry
@@ -115,6 +117,20 @@ def _where_used(users: Iterable[Any]) -> list[dict[str, str]]:
         kind, name = str(row._meta.verbose_name), str(row)
         seen.setdefault((kind, str(row.pk)), {"kind": kind, "name": name, "slug": str(getattr(row, "slug", ""))})
     return sorted(seen.values(), key=lambda use: (use["kind"], use["name"]))
+
+
+def prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:
+    """Raises InvalidInput naming each part of the JSON in `field` that its kind cannot use, or does not know."""
+    errors: dict[str, list[str]] = {}
+    for name in sorted(set(value) - set(shape.model_fields)):
+        errors[f"{field}.{name}"] = [f"There is no such setting. Known are: {', '.join(shape.model_fields) or 'none'}."]
+    try:
+        shape.model_validate(value)
+    except ShapeError as error:
+        for fault in error.errors():
+            errors.setdefault(".".join([field, *map(str, fault["loc"])]), [fault["msg"]])
+    if errors:
+        raise InvalidInput(f"Some settings in {field} do not fit.", errors=errors)
 
 
 def set_tags(row: Any, tags: Iterable[str] | None) -> None:

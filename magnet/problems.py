@@ -23,6 +23,7 @@ from django.core.exceptions import (
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.views import defaults
 from ninja.errors import HttpError
@@ -127,6 +128,7 @@ _FOREIGN: Mapping[type[Exception], Any] = {
     SuspiciousOperation: _unreadable,
     BadRequest: _unreadable,
     UnreadablePostError: _unreadable,
+    MultiPartParserError: _unreadable,
     RawPostDataException: _unreadable,
 }
 

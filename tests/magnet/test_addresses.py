@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from magnet.addresses import assert_address_allowed, is_public, operator_allows
 from magnet.errors import AddressRefused
+from magnet.outbound.addresses import assert_address_allowed, is_public, operator_allows
 
 
 @pytest.mark.parametrize(

@@ -160,9 +160,11 @@ async def test_lists_ask_as_often_for_many_as_for_few(api, django_assert_max_num
 
 async def test_a_trace_is_found_with_its_steps(api):
     def happen():
-        with tracing.trace(feature="rag_tool", slug="office", summary="Why?") as trace:
-            with tracing.span("retrieve", kind="retrieval") as step:
-                step.keep(input={"query": "Why?"}, output={"passages": []})
+        with (
+            tracing.trace(feature="rag_tool", slug="office", summary="Why?") as trace,
+            tracing.span("retrieve", kind="retrieval") as step,
+        ):
+            step.keep(input={"query": "Why?"}, output={"passages": []})
         tracing.flush()
         return trace.id
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from magnet import embedded_postgres
-from magnet.postgres_place import Place, copy_wheel, place_of
+from magnet.postgres import embedded_postgres
+from magnet.postgres.postgres_place import Place, copy_wheel, place_of
 from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, free_port
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from magnet import embedded_postgres
 from magnet.errors import NotConfigured
-from magnet.postgres_place import copy_wheel, place_of
+from magnet.postgres import embedded_postgres
+from magnet.postgres.postgres_place import copy_wheel, place_of
 from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, living_in
 
 ATTACH_AND_WAIT = """

@@ -10,9 +10,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from magnet.addresses import assert_address_allowed
 from magnet.errors import AddressRefused, FetchFailed
-from magnet.http import OutboundClient
+from magnet.outbound.addresses import assert_address_allowed
+from magnet.outbound.http import OutboundClient
 from tests.fake_website import FakeWebsite, Page, fake_website
 from tests.memory import memory_peak
 

@@ -49,3 +49,17 @@ def test_what_is_below_the_level_is_not_written(as_json, capsys):
     logging.getLogger("httpx").info("GET /")
 
     assert lines(capsys) == []
+
+
+def test_a_traceback_for_people_shows_no_values(capsys):
+    logs.configure({"format": "console", "level": "INFO"})
+    secret = "sk-very-secret"
+    try:
+        raise ValueError(f"The page of {len(secret)} characters has no end.")
+    except ValueError:
+        structlog.get_logger("knowledge.sync").exception("page_failed")
+
+    written = capsys.readouterr().err
+    logs.configure(settings.LOGGING)
+    assert "ValueError: The page of 14 characters has no end." in written
+    assert "sk-very-secret" not in written

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from magnet import embedded_postgres
+from magnet.postgres import embedded_postgres
 from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, free_port, living_in
 
 START = [PYTHON, str(ROOT / "manage.py"), "start"]

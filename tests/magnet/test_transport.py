@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from magnet.async_transport import CheckedAsyncTransport
 from magnet.errors import AddressRefused, FetchFailed
-from magnet.http import OutboundClient
-from magnet.transport import CheckedTransport
+from magnet.outbound.async_transport import CheckedAsyncTransport
+from magnet.outbound.http import OutboundClient
+from magnet.outbound.transport import CheckedTransport
 from tests.fake_website import Page, fake_website
 
 
