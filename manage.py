@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "magnet.settings")
-    from magnet.start_up import prepare
+    from magnet.processes.start_up import prepare
 
     prepare(sys.argv)
     from django.core.management import execute_from_command_line

@@ -121,7 +121,7 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
     ours = set(
         IndexedDocument.objects.filter(pk__in=[item.entry.pk for item in batch], lease_token=token)
         .order_by("pk")
-        .select_for_update()
+        .select_for_update(no_key=True)
         .values_list("pk", flat=True)
     )
     batch = [item for item in batch if item.entry.pk in ours]
@@ -129,7 +129,7 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
         return 0
     documents = [item.entry.document_id for item in batch]
     # The row of the generation is the lock of its words.
-    KnowledgeIndex.objects.select_for_update().get(pk=index.pk)
+    KnowledgeIndex.objects.select_for_update(no_key=True).get(pk=index.pk)
     _write_chunks(index.pk, batch, documents=documents)
     files = {item.entry.document_id: item.columns["file"] for item in batch}
     replaced = [name for document, name in old_files.items() if files.get(document, name) != name]
@@ -138,9 +138,13 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
 
 
 def _lock(batch: Sequence[Replacement]) -> dict[UUID, str]:
-    """Documents first, then the ledger, then the generation: the order in which deletion locks them too."""
+    """Documents first, then the ledger, then the generation: the order in which deletion locks them too.
+
+    Locks without the key leave others free to refer to a row, which PostgreSQL checks when they commit.
+    """
     ids = [item.entry.document_id for item in batch]
-    return dict(Document.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", "file"))
+    rows = Document.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
+    return dict(rows.values_list("pk", "file"))
 
 
 def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[UUID]) -> None:

@@ -53,7 +53,7 @@ def settings_hash(source: KnowledgeSource) -> str:
 @transaction.atomic
 def ensure_index(source: KnowledgeSource) -> KnowledgeIndex:
     """The live generation; the first one is made here. Changed chunker settings make every document due again."""
-    source = KnowledgeSource.objects.select_for_update(of=("self",)).select_related("embedding_model").get(pk=source.pk)
+    source = KnowledgeSource.objects.select_related("embedding_model").hold(source.pk)
     wanted = settings_hash(source)
     live = source.live_index
     if live is None:
@@ -115,15 +115,19 @@ def claim(index: KnowledgeIndex, *, token: UUID, limit: int) -> list[IndexedDocu
             IndexedDocument.objects.claimable(now)
             .filter(index=index)
             .order_by("document_id")
-            .select_for_update(skip_locked=True)
+            .select_for_update(no_key=True, skip_locked=True)
             .values_list("id", flat=True)[:limit]
         )
         IndexedDocument.objects.filter(id__in=ids).update(lease_token=token, lease_expires_at=now + LEASE)
     return list(IndexedDocument.objects.filter(id__in=ids).select_related("document").order_by("document_id"))
 
 
+@transaction.atomic
 def renew(token: UUID) -> None:
-    IndexedDocument.objects.filter(lease_token=token).update(lease_expires_at=timezone.now() + LEASE)
+    """Hold what this step still has to do; what is being written at this moment needs no more time."""
+    held = IndexedDocument.objects.filter(lease_token=token).select_for_update(no_key=True, skip_locked=True)
+    ids = list(held.values_list("id", flat=True))
+    IndexedDocument.objects.filter(id__in=ids).update(lease_expires_at=timezone.now() + LEASE)
 
 
 def release(token: UUID) -> None:
@@ -220,7 +224,8 @@ def _delete_batch(ids: list[UUID]) -> int:
 
 def lock_generations(sources: Iterable[int]) -> None:
     """Wait for, and hold off, everybody else who changes the words of these sources, until the transaction ends."""
-    list(KnowledgeIndex.objects.filter(source_id__in=sources).order_by("id").select_for_update().values_list("id"))
+    generations = KnowledgeIndex.objects.filter(source_id__in=sources).order_by("id")
+    list(generations.select_for_update(no_key=True).values_list("id"))
 
 
 def delete_source(source: KnowledgeSource) -> int:
@@ -228,7 +233,12 @@ def delete_source(source: KnowledgeSource) -> int:
     users = source.used_by()
     if users:
         raise StillInUse(f"“{source.name}” is used by {', '.join(users)}. Take it out there first.", used_by=users)
+    source.runs.stop()
     count = delete_documents(list(source.documents.values_list("id", flat=True)))
-    AuditEntry.record("deleted", source, documents=count)
-    source.delete()
+    with transaction.atomic():
+        # With its key: nothing more can be added to it. What was handed in since then goes too.
+        list(KnowledgeSource.objects.filter(pk=source.pk).select_for_update(of=("self",)))
+        count += delete_documents(list(source.documents.values_list("id", flat=True)))
+        AuditEntry.record("deleted", source, documents=count)
+        source.delete()
     return count

@@ -49,8 +49,8 @@ def _store(run: SyncRun, index: KnowledgeIndex, batch: list[RemoteDocument], *, 
     with transaction.atomic():
         # The run's row first: a step that has lost its lease stops before it writes.
         run.note(token, listed=F("listed") + len(named))
-        found = run.source.documents.filter(remote_key__in=named).without_body().select_for_update(of=("self",))
-        known = {document.remote_key: document for document in found}
+        found = run.source.documents.filter(remote_key__in=named).without_body().order_by("pk")
+        known = {row.remote_key: row for row in found.select_for_update(of=("self",), no_key=True)}
         old_files = _update(run, known.values(), named, listing=listing, token=token)
         new = {key: remote for key, remote in named.items() if key not in known}
         _insert(run, index, new, listing=listing, token=token)

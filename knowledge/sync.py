@@ -14,9 +14,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import connections, transaction
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from psycopg.errors import DeadlockDetected
 
 from knowledge import ledger
 from knowledge.indexing import Outcome, index_documents
@@ -48,7 +49,7 @@ def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
 
     A run that waits for approval lists again: what it missed may be back.
     """
-    KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=source.pk)
+    KnowledgeSource.objects.hold(source.pk)
     run = source.runs.unfinished().first()
     if run is None:
         run = SyncRun.objects.create(source=source, trigger=trigger, actor_label=current_caller().label)
@@ -115,7 +116,7 @@ def _start_scheduled() -> int:
     started = 0
     now = timezone.now()
     with transaction.atomic():
-        for source in KnowledgeSource.objects.due(now).select_for_update(of=("self",), skip_locked=True):
+        for source in KnowledgeSource.objects.due(now).select_for_update(of=("self",), no_key=True, skip_locked=True):
             source.plan_next_sync(after=now)
             source.save(update_fields=["next_sync_at"])
             start(source, trigger="schedule")
@@ -151,9 +152,12 @@ def _wake_abandoned() -> int:
 def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) -> bool:
     """Carry a run forward for a while; True when another step is needed."""
     run = SyncRun.objects.select_related("source__embedding_model__provider").get(pk=run_id)
-    token = run.take()
+    before, token = run.lease_token, run.take()
     if token is None:
         return False
+    if before is not None:
+        # Its worker is dead, or late and may write nothing any more: what it held is free.
+        ledger.release(before)
     try:
         with _heartbeat(run, token), trace(feature="sync", slug=run.source.slug, summary=f"Sync {run.source.name}"):
             return _advance(run, token=token, on_progress=on_progress or _say_nothing)
@@ -161,9 +165,13 @@ def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) 
         log.info("sync_step_gave_way", run=str(run.pk), source=run.source.slug)
     except MagnetError as error:
         _fail(run, error.detail, token=token)
-    except Exception:
-        log.exception("sync_step_crashed", run=str(run.pk), source=run.source.slug)
-        _fail(run, "The sync stopped with an internal error. The log names it; start the sync again.", token=token)
+    except (OperationalError, InterfaceError) as error:
+        # A passing fault of the database is no fault of the run. The clock goes on with it, at once or when it can.
+        log.warning("sync_step_interrupted", run=str(run.pk), source=run.source.slug, error=str(error))
+        connections["default"].close()
+        return isinstance(error.__cause__, DeadlockDetected)
+    except Exception as error:  # noqa: BLE001 - it is logged, and the run says that it failed
+        _note_crash(run, error, token=token)
     finally:
         ledger.release(token)
         SyncRun.objects.filter(pk=run.pk, lease_token=token).update(lease_token=None)
@@ -218,7 +226,7 @@ def _progress(outcome: Outcome) -> dict[str, Any]:
 @transaction.atomic
 def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
     """End the run unless a push has come in between; the source's row holds pushes off while we look."""
-    KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=run.source_id)
+    KnowledgeSource.objects.hold(run.source_id)
     if ledger.due(index).exists():
         run.note(token)
         return False
@@ -226,6 +234,15 @@ def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
     run.end(token, status, receipt=_receipt(run, index))
     log.info("source_synced", source=run.source.slug, run=str(run.pk), status=status.value)
     return True
+
+
+def _note_crash(run: SyncRun, error: Exception, *, token: UUID) -> None:
+    if not SyncRun.objects.filter(pk=run.pk, lease_token=token).exists():
+        # Its source was deleted, or somebody cancelled it, while it wrote.
+        log.info("sync_step_gave_way", run=str(run.pk), error=repr(error))
+        return
+    log.error("sync_step_crashed", run=str(run.pk), source=run.source.slug, exc_info=error)
+    _fail(run, "The sync stopped with an internal error. The log names it; start the sync again.", token=token)
 
 
 def _fail(run: SyncRun, reason: str, *, token: UUID) -> None:
@@ -261,8 +278,7 @@ def _heartbeat(run: SyncRun, token: UUID) -> Iterator[None]:
     def beat() -> None:
         try:
             while not is_over.wait(HEARTBEAT_SECONDS):
-                SyncRun.objects.filter(pk=run.pk, lease_token=token).update(heartbeat_at=timezone.now())
-                ledger.renew(token)
+                _show_life(run, token)
         finally:
             connections.close_all()
 
@@ -273,6 +289,16 @@ def _heartbeat(run: SyncRun, token: UUID) -> Iterator[None]:
     finally:
         is_over.set()
         thread.join()
+
+
+def _show_life(run: SyncRun, token: UUID) -> None:
+    try:
+        SyncRun.objects.filter(pk=run.pk, lease_token=token).update(heartbeat_at=timezone.now())
+        ledger.renew(token)
+    except (OperationalError, InterfaceError) as error:
+        # The next beat may get through. While none does, the run counts as abandoned, which is what it may be.
+        log.warning("sync_heartbeat_missed", run=str(run.pk), error=str(error))
+        connections["default"].close()
 
 
 def _say_nothing(run: SyncRun) -> None:

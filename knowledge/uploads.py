@@ -81,9 +81,11 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
     named = {remote_key(document.remote_id): document for document in documents}
     with transaction.atomic():
         # Held until the run is sure to be there: a run that is about to finish waits and then sees these.
-        KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=source.pk)
+        KnowledgeSource.objects.hold(source.pk)
         index = ledger.ensure_index(source)
-        known = {row.remote_key: row for row in source.documents.filter(remote_key__in=named).without_body()}
+        rows = source.documents.filter(remote_key__in=named).without_body().order_by("pk")
+        # In the order in which a step locks them, too.
+        known = {row.remote_key: row for row in rows.select_for_update(of=("self",), no_key=True)}
         changed = [row for key, row in known.items() if row.version != named[key].version]
         old_files = [row.file.name or "" for row in changed]
         for row in changed:

@@ -78,4 +78,6 @@ def standard_library(config: dict[str, Any], *, shared: list[Processor]) -> dict
 def renderers(style: str) -> list[Processor]:
     if style == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
-    return [structlog.dev.ConsoleRenderer(colors=False)]
+    # Not the tracebacks with variables that it draws by default: those hold texts and keys, and drawing a large value
+    # keeps a process busy for minutes.
+    return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]

@@ -200,7 +200,7 @@ def database() -> dict[str, Any]:
     """DATABASE_URL, or the embedded PostgreSQL of the data folder (started by manage.py, asgi.py or the tests)."""
     url = env.str("DATABASE_URL", "")
     if not url:
-        from magnet import embedded_postgres
+        from magnet.postgres import embedded_postgres
 
         url = embedded_postgres.url(DATA_DIR)
     if not url.startswith(("postgresql://", "postgres://")):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 
-from magnet import embedded_postgres
+from magnet.postgres import embedded_postgres
 
 DATA_DIR = Path(__file__).resolve().parent.parent / ".data-test"
 PREFIX = "test_magnet_"

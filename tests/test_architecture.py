@@ -73,9 +73,9 @@ def test_only_the_settings_read_the_environment():
     # Before Django loads: which database to start, and what a process hands to its children.
     assert readers <= {
         "magnet/settings.py",
-        "magnet/start_up.py",
-        "magnet/supervisor.py",
-        "magnet/embedded_postgres.py",
+        "magnet/processes/start_up.py",
+        "magnet/processes/supervisor.py",
+        "magnet/postgres/embedded_postgres.py",
     }
 
 
@@ -85,7 +85,7 @@ def test_only_the_queue_and_its_worker_know_the_queue_library():
         for path in python_files(*APPS)
         if re.search(r"^\s*(from|import) django_q", path.read_text(), re.MULTILINE)
     }
-    assert users <= {"magnet/queue.py", "magnet/cluster.py", "magnet/management/commands/work.py"}
+    assert users <= {"magnet/queue.py", "magnet/processes/cluster.py", "magnet/management/commands/work.py"}
 
 
 @pytest.mark.parametrize(("folder", "kind", "found"), KINDS)
@@ -100,7 +100,9 @@ def test_every_kind_is_labelled_and_tested(folder, kind, found):
 
 def test_edges_know_no_tables():
     edges = python_files("magnet/providers", "knowledge/connectors", "knowledge/readers", "knowledge/chunkers")
-    guilty = [path for path in edges if re.search(r"^\s*from (magnet|knowledge)\.models", path.read_text(), re.MULTILINE)]
+    guilty = [
+        path for path in edges if re.search(r"^\s*from (magnet|knowledge)\.models", path.read_text(), re.MULTILINE)
+    ]
     assert not guilty
 
 

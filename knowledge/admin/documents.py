@@ -72,13 +72,13 @@ class DocumentAdmin(MagnetAdmin):
     # -- The list ----------------------------------------------------------------------------------------------
 
     @display(description=gettext_lazy("document"), ordering="title")
-    def name(self, document: Document) -> str:
-        return str(document)
+    def name(self, document: Document) -> SafeString:
+        return format_html('<span class="mg-name">{}</span>', document)
 
     @display(description=gettext_lazy("source"), ordering="source__name")
     def source_link(self, document: Document) -> SafeString:
         url = reverse("admin:knowledge_knowledgesource_overview", args=[document.source_id])
-        return format_html('<a class="mg-link" href="{}">{}</a>', url, document.source.name)
+        return format_html('<a class="mg-link mg-whole" href="{}">{}</a>', url, document.source.name)
 
     @display(description=gettext_lazy("state"), ordering="ledger_state")
     def state(self, document: Any) -> SafeString:

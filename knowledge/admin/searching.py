@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest, HttpResponseBase
 
 from knowledge import retrieval
+from knowledge.admin.reading import rendered
 from magnet import gateway
 from magnet.errors import MagnetError
 from magnet.tracing import trace
@@ -40,4 +41,4 @@ def found_for(source: Any, question: str, *, mode: Any, limit: int) -> dict[str,
             found = gateway.run_from_sync(retrieval.search(question, sources=[source.slug], limit=limit, mode=mode))
     except MagnetError as error:
         return {"error": error.detail}
-    return {"passages": found.passages}
+    return {"found": [(passage, rendered(passage.text)) for passage in found.passages]}

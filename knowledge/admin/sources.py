@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cron_descriptor import FormatException, get_description
+from cron_descriptor import FormatException, Options, get_description
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -29,6 +29,8 @@ from magnet.templatetags.magnet_admin import ago_titled, badge_html, thousands
 
 ICONS = {"upload": "upload_file", "folder": "folder", "website": "language"}
 LAST_RUNS = 8
+IN_24_HOURS = Options()
+IN_24_HOURS.use_24hour_time_format = True
 
 LIST = "admin:knowledge_knowledgesource_changelist"
 
@@ -229,7 +231,7 @@ def schedule_in_words(source: KnowledgeSource) -> str:
 def cron_in_words(cron: str) -> str:
     """“At 06:00, Monday through Friday”; a sentence that says so when it is none."""
     try:
-        return str(get_description(cron))
+        return str(get_description(cron, IN_24_HOURS))
     except (FormatException, ValueError, IndexError):
         return _("This is not a cron expression. An example: 0 6 * * 1-5.")
 

@@ -19,6 +19,8 @@ from magnet.errors import InvalidInput, TooLarge
 if TYPE_CHECKING:
     from knowledge.admin.sources import KnowledgeSourceAdmin
 
+MEGABYTE = 1024 * 1024
+
 
 def upload_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -> HttpResponseBase:
     """The drop zone; by POST it takes one file and answers in JSON."""
@@ -29,6 +31,7 @@ def upload_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -
         request, source, "knowledge/source_upload.html", tab="upload", source=source, run=run,
         progress=progress_of(run) if run else None,
         extensions=supported_extensions(), max_bytes=settings.MAX_UPLOAD_BYTES,
+        max_megabytes=settings.MAX_UPLOAD_BYTES // MEGABYTE,
     )  # fmt: skip
 
 
@@ -37,7 +40,7 @@ def take(source: KnowledgeSource, file: UploadedFile | None) -> dict[str, Any]:
     if file is None or not file.name:
         raise InvalidInput(_("No file arrived. Choose one, or drop it here."))
     if (file.size or 0) > settings.MAX_UPLOAD_BYTES:
-        limit = settings.MAX_UPLOAD_BYTES // 1024 // 1024
+        limit = settings.MAX_UPLOAD_BYTES // MEGABYTE
         raise TooLarge(_("“%(name)s” is larger than %(limit)d MB. Split it.") % {"name": file.name, "limit": limit})
     if not file.size:
         raise InvalidInput(_("“%(name)s” is empty.") % {"name": file.name})

@@ -17,7 +17,7 @@ from knowledge.connectors.page_urls import canonical_url, name_of
 from knowledge.connectors.readable import VAGUE, media_type_of
 from knowledge.connectors.site import GONE, Site
 from magnet.errors import AddressRefused, FetchFailed, ListingFailed
-from magnet.http import PASSING_REASONS, Response
+from magnet.outbound.http import PASSING_REASONS, Response
 
 log = structlog.get_logger(__name__)
 

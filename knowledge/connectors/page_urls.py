@@ -6,7 +6,7 @@ import posixpath
 import re
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from magnet.addresses import DEFAULT_PORTS
+from magnet.outbound.addresses import DEFAULT_PORTS
 
 # They say where a visitor came from, not what is shown.
 TRACKING = re.compile(r"utm_\w+|gclid|fbclid|msclkid|mc_cid|mc_eid", re.IGNORECASE)

@@ -17,7 +17,7 @@ from knowledge.connectors.readable import is_hopeless, is_readable
 from knowledge.connectors.robots import MAX_BYTES as MAX_ROBOTS_BYTES
 from knowledge.connectors.robots import Robots
 from magnet.errors import AddressRefused
-from magnet.http import OutboundClient, Response, origin_of
+from magnet.outbound.http import OutboundClient, Response, origin_of
 
 MAX_PAGE_BYTES = 25 * 1024 * 1024
 GONE = {404, 410}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from xml.parsers import expat
 
-from magnet.decompression import unpacked
 from magnet.errors import ListingFailed
+from magnet.outbound.decompression import unpacked
 
 # The limits of sitemaps.org, with some air.
 MAX_BYTES = 60 * 1024 * 1024

@@ -15,7 +15,7 @@ from knowledge.connectors.page_urls import canonical_url, path_of
 from knowledge.connectors.site import Site, WebsiteConfig, WebsiteSecrets
 from knowledge.connectors.sitemaps import MAX_BYTES, pages_of
 from magnet.errors import AddressRefused, FetchFailed, ListingFailed
-from magnet.http import OutboundClient, origin_of
+from magnet.outbound.http import OutboundClient, origin_of
 
 SITEMAP_ENDINGS = (".xml", ".xml.gz", ".txt")
 

@@ -26,6 +26,11 @@ class SyncRunQuerySet(models.QuerySet["SyncRun"]):
     def unfinished(self) -> SyncRunQuerySet:
         return self.filter(status__in=SyncRun.UNFINISHED)
 
+    def stop(self) -> int:
+        """Take unfinished runs from whoever works on them, who notices at the next write."""
+        stopped = {"status": SyncRun.Status.CANCELLED, "finished_at": timezone.now(), "lease_token": None}
+        return self.unfinished().update(**stopped)
+
 
 class SyncRun(models.Model):
     class Status(models.TextChoices):

@@ -20,6 +20,7 @@ from knowledge.chunkers import CHUNKERS
 from knowledge.connectors import CONNECTORS
 from knowledge.connectors.base import Connector
 from magnet.encryption import decrypt, encrypt
+from magnet.errors import NotFound
 from magnet.models import AIModel
 from magnet.models.base import Named, Tagged
 
@@ -43,6 +44,16 @@ def check_time_zone(value: str) -> None:
 class KnowledgeSourceQuerySet(models.QuerySet["KnowledgeSource"]):
     def due(self, now: datetime) -> KnowledgeSourceQuerySet:
         return self.filter(next_sync_at__lte=now)
+
+    def hold(self, pk: int) -> KnowledgeSource:
+        """The source, locked until the transaction ends. Raises NotFound when it was deleted in the meantime.
+
+        Without its key: whoever writes what belongs to the source needs no more than its key, and goes on.
+        """
+        source = self.select_for_update(of=("self",), no_key=True).filter(pk=pk).first()
+        if source is None:
+            raise NotFound("This knowledge source was deleted.")
+        return source
 
 
 class KnowledgeSource(Named, Tagged):

@@ -17,6 +17,8 @@ from magnet.models.versions import Version
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 # The matcher is quadratic; a longer text is shown as replaced.
 MAX_WORDS = 6_000
+# Texts with less in common are easier to read one after the other.
+ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def differences(old: Version | None, new: Version, *, names: list[str], in_words
 def _difference(shape: type[Version], name: str, before: str, after: str) -> Difference:
     field = shape._meta.get_field(name)
     is_text = isinstance(field, models.TextField)
-    pieces = tuple(word_pieces(before, after)) if is_text and before else ()
+    pieces = word_pieces(before, after) if is_text and before else ()
     return Difference(str(capfirst(field.verbose_name)), before, after, pieces)  # type: ignore[union-attr]  # settings are no reverse relations
 
 
@@ -71,12 +73,17 @@ def setting_in_words(version: Any, name: str) -> str:
     return str(value)
 
 
-def word_pieces(old: str, new: str) -> Iterator[Piece]:
+def word_pieces(old: str, new: str) -> tuple[Piece, ...]:
+    """What stayed, went and came; nothing where the two have too little in common."""
     before, after = WORDS.findall(old), WORDS.findall(new)
     if len(before) > MAX_WORDS or len(after) > MAX_WORDS:
-        yield from (Piece("out", old), Piece("in", new))
-        return
-    for kind, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        return ()
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    return tuple(_pieces(matcher, before, after)) if matcher.ratio() >= ALIKE else ()
+
+
+def _pieces(matcher: SequenceMatcher[str], before: list[str], after: list[str]) -> Iterator[Piece]:
+    for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "equal":
             yield Piece("same", "".join(before[a:b]))
             continue

@@ -17,7 +17,7 @@ from unfold.decorators import display
 
 from magnet.admin.base import ObjectPage, ReadOnlyAdmin
 from magnet.admin.menu import INSIGHT, MenuEntry
-from magnet.admin.payloads import Panel, panels_of
+from magnet.admin.payloads import Panel, panels_of, plain
 from magnet.models import Span, Trace
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, milliseconds, money, thousands
 
@@ -138,7 +138,7 @@ def step_of(span: Span, trace: Trace, *, depth: int, total: float) -> Step:
     start = max(end_of(span, trace) - span.duration_ms, 0)
     left = min(100 * start / total, 99.5)
     width = min(max(100 * span.duration_ms / total, 0.5), 100 - left)
-    facts = tuple((key.replace("_", " "), str(value)) for key, value in span.attributes.items())
+    facts = tuple((key.replace("_", " "), plain(value)) for key, value in span.attributes.items())
     return Step(span, depth, round(left, 2), round(width, 2), panels, facts)
 
 

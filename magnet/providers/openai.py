@@ -170,7 +170,7 @@ class OpenAIProvider(ModelProvider):
 
         # It tells of every request; what is worth telling stands on the span.
         logging.getLogger("httpx2").setLevel(logging.WARNING)
-        from magnet.async_transport import CheckedAsyncTransport
+        from magnet.outbound.async_transport import CheckedAsyncTransport
 
         return httpx2.AsyncClient(
             transport=CheckedAsyncTransport(max_connections=MAX_CONNECTIONS),

@@ -48,7 +48,7 @@ def make_source(
         number=1,
         status="live",
         embedding_model=model,
-        dimensions=model.dimensions,
+        dimensions=model.dimensions or 0,
         chunker="paragraphs",
         settings_hash="test",
         live_at=timezone.now(),

@@ -8,7 +8,7 @@ from knowledge.connectors.base import RemoteDocument
 from knowledge.connectors.site import WebsiteConfig, WebsiteSecrets
 from knowledge.connectors.website import WebsiteConnector
 from magnet.errors import FetchFailed, ListingFailed
-from magnet.http import OutboundClient
+from magnet.outbound.http import OutboundClient
 from tests.fake_website import FakeWebsite, Page, fake_website, with_etag
 
 

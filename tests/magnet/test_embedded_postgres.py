@@ -20,7 +20,7 @@ from magnet.postgres.postgres_place import copy_wheel, place_of
 from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, living_in
 
 ATTACH_AND_WAIT = """
-import sys; from pathlib import Path; from magnet import embedded_postgres
+import sys; from pathlib import Path; from magnet.postgres import embedded_postgres
 print(embedded_postgres.attach(Path(sys.argv[1])), flush=True); sys.stdin.read()
 """
 

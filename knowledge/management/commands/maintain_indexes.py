@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, connection
 
 from knowledge import hnsw
-from magnet import lifeline
+from magnet.processes import lifeline
 
 log = structlog.get_logger(__name__)
 

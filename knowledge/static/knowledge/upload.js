@@ -6,7 +6,10 @@ const AT_ONCE = 2;
 const RESULTS = { added: "Added", changed: "Replaced", unchanged: "Unchanged" };
 const form = document.querySelector("[data-upload]");
 const zone = form.querySelector("[data-drop]");
-const input = form.querySelector("input[type=file]");
+const input = element("input", { attributes: { type: "file", multiple: "", accept: zone.dataset.accept } });
+// The theme's script hangs itself on file fields that do not say this, and looks for a text field beside them.
+input.hasChangeListener = true;
+zone.prepend(input);
 const list = document.querySelector("[data-files]");
 const summary = document.querySelector("[data-files-summary]");
 const maxBytes = Number(form.dataset.maxBytes);

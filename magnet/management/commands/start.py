@@ -14,12 +14,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from magnet import embedded_postgres, first_start
-from magnet.database_check import check_database
 from magnet.errors import MagnetError, NotConfigured
-from magnet.is_live import is_live
 from magnet.management.commands import web, work
-from magnet.supervisor import Supervisor
+from magnet.postgres import embedded_postgres
+from magnet.postgres.database_check import check_database
+from magnet.processes import first_start
+from magnet.processes.is_live import is_live
+from magnet.processes.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from magnet import lifeline
-from magnet.supervisor import Program, Supervisor
+from magnet.processes import lifeline
+from magnet.processes.supervisor import Program, Supervisor
 
 # Answers that are being written are finished; a stream that takes longer is cut, and says so.
 DRAIN_SECONDS = 8

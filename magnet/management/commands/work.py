@@ -11,9 +11,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from magnet import lifeline, queue
+from magnet import queue
 from magnet.errors import NotConfigured
-from magnet.supervisor import Program, Supervisor
+from magnet.processes import lifeline
+from magnet.processes.supervisor import Program, Supervisor
 
 
 class Command(BaseCommand):
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         self.work(names[0])
 
     def work(self, name: queue.Cluster) -> None:
-        from magnet.cluster import work
+        from magnet.processes.cluster import work
 
         try:
             sys.exit(work(name))

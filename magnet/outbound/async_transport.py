@@ -11,13 +11,13 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from magnet.addresses import permitted
 from magnet.errors import AddressRefused
-from magnet.transport import ADDRESSES_TO_TRY, trusted_authorities
+from magnet.outbound.addresses import permitted
+from magnet.outbound.transport import ADDRESSES_TO_TRY, trusted_authorities
 
 
 class CheckedAsyncTransport(httpx2.AsyncHTTPTransport):
-    """httpx2's own transport over a checked network. AddressRefused reaches the caller as it is, through `openai` too."""
+    """httpx2's own transport over a checked network. AddressRefused passes through `openai` as it is."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, max_connections: int = 100) -> None:
         context = tls or trusted_authorities()

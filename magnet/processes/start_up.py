@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 
-from magnet.embedded_postgres import attach_for_command
 from magnet.errors import MagnetError
+from magnet.postgres.embedded_postgres import attach_for_command
 
 
 def prepare(argv: Sequence[str]) -> None:

@@ -18,9 +18,9 @@ from typing import IO
 
 import psycopg
 
-from magnet import postgres_guardian
 from magnet.errors import NotConfigured
-from magnet.postgres_place import Place, place_of
+from magnet.postgres import postgres_guardian
+from magnet.postgres.postgres_place import Place, place_of
 
 START_SECONDS = 60
 WITHOUT_DATABASE = {

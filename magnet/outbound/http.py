@@ -18,11 +18,11 @@ import httpx
 import stamina
 from django.conf import settings
 
-from magnet.addresses import DEFAULT_PORTS, host_and_port
-from magnet.decompression import unpacked
 from magnet.errors import FetchFailed
-from magnet.http_failures import broken, refused_status, timed_out, told
-from magnet.transport import CheckedTransport
+from magnet.outbound.addresses import DEFAULT_PORTS, host_and_port
+from magnet.outbound.decompression import unpacked
+from magnet.outbound.http_failures import broken, refused_status, timed_out, told
+from magnet.outbound.transport import CheckedTransport
 
 MAX_REDIRECTS = 5
 WORTH_A_RETRY = {429, 502, 503, 504}

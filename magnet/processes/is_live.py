@@ -1,4 +1,4 @@
-"""Whether the web of this machine answers; `python -m magnet.is_live` is a container's health check."""
+"""Whether the web of this machine answers; `python -m magnet.processes.is_live` is a container's health check."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import httpcore
 import httpx
 
-from magnet.addresses import allowed_addresses
 from magnet.errors import AddressRefused
+from magnet.outbound.addresses import allowed_addresses
 
 # A name with many dead addresses must not cost one time-out each.
 ADDRESSES_TO_TRY = 3

@@ -13,8 +13,9 @@ from django.utils import timezone
 from django_q import cluster as django_q_cluster
 from django_q.conf import Conf
 
-from magnet import lifeline, queue
+from magnet import queue
 from magnet.errors import NotConfigured
+from magnet.processes import lifeline
 
 log = structlog.get_logger(__name__)
 

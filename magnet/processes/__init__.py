@@ -1,0 +1,1 @@
+"""Processes: what starts, watches and ends the web and the workers."""
