@@ -164,7 +164,7 @@ function cardOf(passage) {
     "details",
     { classes: `mg-passage${passage.is_cited === false && result.dataset.over ? " mg-uncited" : ""}`, attributes: { "data-title": title } },
     summary,
-    element("div", { text: passage.text, classes: "mg-text" }),
+    element("div", { classes: "mg-text mg-rendered" }, ...answerElements(passage.text, () => null)),
     element("footer", {}, element("span", { text: scores }), link),
   );
   return card;

@@ -1,0 +1,106 @@
+"""A whole Magnet as people start it (web, workers, database of its own), and a browser that is signed in to it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, free_port
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+# No sandbox, because tests may run as root; the rest keeps the browser from calling its maker.
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PICTURES = ROOT / "test-results"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started Magnet: its address, and its administrator's password."""
+
+    url: str
+    password: str
+
+
+@pytest.fixture(scope="session")
+def magnet() -> Iterator[Running]:
+    with data_folder() as folder:
+        port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder.parent / "start.log"
+        process = subprocess.Popen(
+            [PYTHON, "manage.py", "start"],
+            cwd=ROOT,
+            env=environment(folder, PORT=str(port), MAGNET_LOG_LEVEL="WARNING"),
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            is_ready = eventually(
+                lambda: "Stop with Ctrl-C" in log.read_text() or process.poll() is not None, seconds=120
+            )
+            assert is_ready, log.read_text()
+            found = re.search(r"Password\s+(\S+)", log.read_text())
+            assert found, log.read_text()
+            yield Running(f"http://localhost:{port}", found[1])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="Install playwright to run the browser tests.")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Install chromium to run the browser tests: apt-get install chromium fonts-noto-core")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, magnet):
+    """A window of the signed-in administrator; anything asked of another host, and any script error, fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=magnet.url)
+    page = context.new_page()
+    strange: list[str] = []
+    page.on("request", lambda request: None if is_own(request.url, magnet) else strange.append(request.url))
+    page.on("pageerror", lambda error: strange.append(str(error)))
+    page.goto("/admin/")
+    page.get_by_label("E-mail address").fill("admin@example.com")
+    page.get_by_label("Password").fill(magnet.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Hello, Administrator").wait_for()
+    yield page
+    context.close()
+    assert strange == []
+
+
+def is_own(url: str, magnet: Running) -> bool:
+    return url.startswith((magnet.url, "data:", "blob:"))
+
+
+@pytest.fixture
+def photograph(page):
+    """Keep a picture of what a person sees, to be looked at."""
+    PICTURES.mkdir(exist_ok=True)
+
+    def take(name: str) -> None:
+        page.screenshot(path=PICTURES / f"{name}.png")
+
+    return take
