@@ -146,6 +146,7 @@ class TestSync:
         factories.folder_source(handbook, "wiki")
         run("sync", "wiki")
         out, _ = run("sync", "wiki")
+        assert "Nothing has changed." in out
         assert "0 added, 0 changed, 2 unchanged, 0 deleted." in out
 
     def test_a_sync_that_fails_says_why(self, handbook, settings, tmp_path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -30,7 +33,7 @@ class Command(BaseCommand):
         source = find(slug)
         self.began, self.last_line = time.monotonic(), ""
         try:
-            with acting_as(CALLER):
+            with acting_as(CALLER), without_log_lines():
                 run = self.follow(sync.start(source))
         except KeyboardInterrupt:
             raise CommandError("Stopped watching. A worker carries the sync to its end.", returncode=130) from None
@@ -84,6 +87,18 @@ class Command(BaseCommand):
             self.stderr.write(f"… and {count - FAILURES_NAMED:,} more. The admin shows all of them under Documents.")
 
 
+@contextmanager
+def without_log_lines() -> Iterator[None]:
+    """They would tear the progress bar apart, and say nothing that it does not say; warnings still come."""
+    logger = logging.getLogger("knowledge")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def find(slug: str) -> KnowledgeSource:
     source = KnowledgeSource.objects.filter(slug=slug).first()
     if source is None:
@@ -110,7 +125,9 @@ def progress(run: SyncRun, *, seconds: float) -> str:
     """One line: what is happening, how much is done, how fast, and how long the rest takes."""
     if run.status in (SyncRun.Status.QUEUED, SyncRun.Status.LISTING):
         return f"{run.get_status_display()}, {run.listed:,} documents so far"
-    share = min(1.0, run.done / run.to_do) if run.to_do else 1.0
+    if not run.to_do:
+        return "Nothing has changed."
+    share = min(1.0, run.done / run.to_do)
     bar = ("█" * round(share * BAR_WIDTH)).ljust(BAR_WIDTH, "░")
     line = f"{bar} {run.done:,} of {run.to_do:,} documents"
     rate = run.done / seconds if seconds > 0 else 0.0
