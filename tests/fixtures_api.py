@@ -40,7 +40,7 @@ async def anonymous() -> AsyncIterator[httpx.AsyncClient]:
     from magnet.asgi import application
 
     forget_configuration()
-    transport = httpx.ASGITransport(app=application)
+    transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type]  # same protocol, other words
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         yield client
     await gateway.close_all()
@@ -104,5 +104,5 @@ def connection_pool(transactional_db) -> Iterator[None]:
     options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 10}
     yield
     connections.close_all()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # only PostgreSQL has one
     del options["pool"]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -21,14 +22,15 @@ APPS = ("magnet", "knowledge", "tools_app", "agents", "conversations")
 MOST_LINES = 400
 LONGEST_FUNCTION = 60
 EMPTY_NAMES = {"utils", "helpers", "common", "manager", "handler", "services", "misc"}
+REGISTERED: dict[str, dict[str, Any]] = {
+    "knowledge/connectors": CONNECTORS,
+    "knowledge/readers": READERS,
+    "knowledge/chunkers": CHUNKERS,
+    "magnet/providers": PROVIDERS,
+}
 KINDS = [
     pytest.param(folder, kind, found, id=f"{folder.split('/')[1]}-{kind}")
-    for folder, kinds in {
-        "knowledge/connectors": CONNECTORS,
-        "knowledge/readers": READERS,
-        "knowledge/chunkers": CHUNKERS,
-        "magnet/providers": PROVIDERS,
-    }.items()
+    for folder, kinds in REGISTERED.items()
     for kind, found in kinds.items()
 ]
 

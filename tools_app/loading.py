@@ -106,7 +106,7 @@ def read_prompt(version: RagToolVersion) -> LoadedPrompt:
         )
     is_stored = template is not None
     return LoadedPrompt(
-        slug=template.slug if is_stored else RAG_ANSWER.slug,
+        slug=template.slug if template is not None else RAG_ANSWER.slug,
         version=row.number if is_stored else None,
         version_id=row.pk if is_stored else None,
         instructions=row.instructions,

@@ -24,7 +24,7 @@ def search_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -
     question = request.GET.get("q", "").strip()[:MAX_QUESTION]
     mode = request.GET.get("mode", "")
     limit = request.GET.get("limit", "")
-    chosen = {
+    chosen: dict[str, Any] = {
         "mode": mode if mode in MODES else MODES[0],
         "limit": int(limit) if limit.isdigit() and int(limit) in LIMITS else LIMITS[0],
     }

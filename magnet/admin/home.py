@@ -129,7 +129,7 @@ def platform_steps(request: HttpRequest) -> Iterable[Step]:
 def model_step() -> Step:
     chat = AIModel.objects.for_use().filter(purpose="chat", is_default=True).first()
     is_generating = chat is not None and chat.provider.kind != "local"
-    text = _("Answers are written by %(model)s.") % {"model": chat.name} if is_generating else ""
+    text = _("Answers are written by %(model)s.") % {"model": chat} if is_generating else ""
     return Step(
         order=20,
         title=_("Connect a language model"),

@@ -38,7 +38,7 @@ class VersionedAdmin(MagnetAdmin):
         Tab("publish", gettext_lazy("Publish"), permission="view"),
         Tab("versions", gettext_lazy("Versions")),
     )
-    list_display = ("name", "slug", "what_is_live", "what_is_draft", "changed")
+    list_display: ClassVar[tuple[str, ...]] = ("name", "slug", "what_is_live", "what_is_draft", "changed")
     search_fields = ("name", "slug", "description")
     list_filter = ("tags",)
     list_select_related = ("live", "draft")
@@ -89,7 +89,7 @@ class VersionedAdmin(MagnetAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         names = self.asked_first if obj is None else self.setting_names()
-        fields = {name: self.setting_field(request, name) for name in names}
+        fields: dict[str, Any] = {name: self.setting_field(request, name) for name in names}
         if obj is None:
             fields["revision"] = None
         kwargs["form"] = type("FormOfVersion", (self.form,), {**fields, "setting_names": names})

@@ -46,4 +46,4 @@ def test_default_templates_are_created_once_and_what_people_changed_stays() -> N
 
     assert ensure_default_prompts() == []
 
-    assert PromptTemplate.objects.get(slug=RAG_ANSWER.slug).live.instructions == "Rhyme."
+    assert PromptTemplate.objects.get(slug=RAG_ANSWER.slug).version(None).settings()["instructions"] == "Rhyme."
