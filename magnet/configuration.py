@@ -14,7 +14,7 @@ from pydantic import ValidationError as ShapeError
 
 from magnet.errors import Conflict, InvalidInput, NotFound, StillInUse
 from magnet.models import AuditEntry
-from magnet.problems import messages_by_field
+from magnet.web.problems import messages_by_field
 
 M = TypeVar("M", bound=models.Model)
 MOST_NAMED = 20
@@ -119,9 +119,11 @@ def _where_used(users: Iterable[Any]) -> list[dict[str, str]]:
     return sorted(seen.values(), key=lambda use: (use["kind"], use["name"]))
 
 
-def prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:
+def prove(shape: type[BaseModel], value: dict[str, Any] | None, *, field: str) -> None:
     """Raises InvalidInput naming each part of the JSON in `field` that its kind cannot use, or does not know."""
     errors: dict[str, list[str]] = {}
+    if value is None:
+        raise InvalidInput(f"{field} is a JSON object.", errors={field: ["Send {} where there is nothing to set."]})
     for name in sorted(set(value) - set(shape.model_fields)):
         errors[f"{field}.{name}"] = [f"There is no such setting. Known are: {', '.join(shape.model_fields) or 'none'}."]
     try:
