@@ -167,7 +167,7 @@ def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) 
         _fail(run, error.detail, token=token)
     except (OperationalError, InterfaceError) as error:
         # A passing fault of the database is no fault of the run. The clock goes on with it, at once or when it can.
-        log.warning("sync_step_interrupted", run=str(run.pk), source=run.source.slug, error=str(error))
+        log.warning("sync_step_interrupted", run=str(run.pk), error=str(error))
         connections["default"].close()
         return isinstance(error.__cause__, DeadlockDetected)
     except Exception as error:  # noqa: BLE001 - it is logged, and the run says that it failed
@@ -241,12 +241,14 @@ def _note_crash(run: SyncRun, error: Exception, *, token: UUID) -> None:
         # Its source was deleted, or somebody cancelled it, while it wrote.
         log.info("sync_step_gave_way", run=str(run.pk), error=repr(error))
         return
-    log.error("sync_step_crashed", run=str(run.pk), source=run.source.slug, exc_info=error)
+    log.error("sync_step_crashed", run=str(run.pk), exc_info=error)
     _fail(run, "The sync stopped with an internal error. The log names it; start the sync again.", token=token)
 
 
 def _fail(run: SyncRun, reason: str, *, token: UUID) -> None:
     try:
+        # First, because there is no receipt of a source that was deleted.
+        run.note(token)
         run.end(token, Status.FAILED, error=reason, receipt=_receipt(run, run.source.live_index))
     except LeaseLost:
         log.info("sync_step_gave_way", run=str(run.pk))
