@@ -16,12 +16,12 @@ from knowledge.models import KnowledgeSource
 from knowledge.retrieval import Passage
 from knowledge.schemas import FoundOut, NewSource, RunOut, Search, SourceChanges, SourceDetail, SourceOut
 from magnet import configuration
-from magnet.api import json_response
-from magnet.auth import Needs
+from magnet.api.listing import Listing, Page, page
+from magnet.api.root import json_response
 from magnet.database import in_database
 from magnet.errors import Conflict, InvalidInput
-from magnet.listing import Listing, Page, page
 from magnet.models import AIModel
+from magnet.web.auth import Needs
 
 router = Router(tags=["Knowledge sources"])
 READ, WRITE, RUN = (Needs(f"knowledge-sources:{verb}") for verb in ("read", "write", "run"))

@@ -20,10 +20,10 @@ from knowledge.handed_in import REQUEST_BODY, documents_in
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.schemas import DocumentDetail, DocumentListing, DocumentOut, PushedOut, RunOut
 from knowledge.uploads import PushedDocument
-from magnet.auth import Needs
+from magnet.api.listing import Page, page
 from magnet.database import in_database
 from magnet.errors import NotFound
-from magnet.listing import Page, page
+from magnet.web.auth import Needs
 
 # Below /knowledge-sources and below /documents.
 source_router = Router(tags=["Documents"])

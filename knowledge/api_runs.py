@@ -12,10 +12,10 @@ from ninja import Query, Router
 from knowledge import sync
 from knowledge.models import SyncRun
 from knowledge.schemas import Progress, RunListing, RunOut
-from magnet.auth import Needs
+from magnet.api.listing import Page, page
 from magnet.database import in_database
 from magnet.errors import NotFound
-from magnet.listing import Page, page
+from magnet.web.auth import Needs
 
 router = Router(tags=["Sync runs"])
 READ, WRITE = Needs("knowledge-sources:read"), Needs("knowledge-sources:write")

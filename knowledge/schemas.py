@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from magnet.listing import Listing
-from magnet.schemas import Changes, Given, Money, Name, Slug, Tags, Text
+from magnet.api.listing import Listing
+from magnet.api.schemas import Changes, Given, Money, Name, Slug, Tags, Text
 
 MAX_QUESTION_CHARACTERS = 20_000
 MAX_DOCUMENTS = 1_000

@@ -13,8 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "magnet.settings")
 start_up.prepare(["asgi", "web"])
 django.setup(set_prefix=False)
 
-from magnet.direct_path import DirectPath  # noqa: E402
-from magnet.entrance import Entrance  # noqa: E402
-from magnet.lifespan import Lifespan  # noqa: E402
+from magnet.web.direct_path import DirectPath  # noqa: E402
+from magnet.web.entrance import Entrance  # noqa: E402
+from magnet.web.lifespan import Lifespan  # noqa: E402
 
 application = Lifespan(Entrance(DirectPath()))

@@ -141,7 +141,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "magnet.middleware.front_door",
+    "magnet.web.middleware.front_door",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -151,7 +151,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-    "magnet.middleware.bind_person",
+    "magnet.web.middleware.bind_person",
 ]
 
 ROOT_URLCONF = "magnet.urls"
@@ -189,6 +189,8 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# The library would look for a field named after the column, and never find whom an attempt was about.
+AXES_USERNAME_CALLABLE = "magnet.admin.sign_in.address_tried"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_LOCKOUT_TEMPLATE = "magnet/locked_out.html"

@@ -6,20 +6,20 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from magnet import health
-from magnet.api import api, openapi, page
+from magnet.api.root import api, openapi, page
+from magnet.web import health
 
 ROUTERS = (
-    ("/providers", "magnet.api_providers.router"),
-    ("/models", "magnet.api_models.router"),
-    ("/prompt-templates", "magnet.api_prompt_templates.router"),
+    ("/providers", "magnet.api.providers.router"),
+    ("/models", "magnet.api.models.router"),
+    ("/prompt-templates", "magnet.api.prompt_templates.router"),
     ("/knowledge-sources", "knowledge.api.router"),
     ("/knowledge-sources", "knowledge.api_documents.source_router"),
     ("/documents", "knowledge.api_documents.router"),
     ("/sync-runs", "knowledge.api_runs.router"),
     ("/rag-tools", "tools_app.api.router"),
-    ("/api-keys", "magnet.api_keys.router"),
-    ("/traces", "magnet.api_traces.router"),
+    ("/api-keys", "magnet.api.keys.router"),
+    ("/traces", "magnet.api.traces.router"),
 )
 for _prefix, _router in ROUTERS:
     api.add_router(_prefix, _router)
@@ -35,7 +35,7 @@ urlpatterns = [
     path("health/ready", health.ready),
 ]
 
-handler400 = "magnet.problems.bad_request"
-handler403 = "magnet.problems.permission_denied"
-handler404 = "magnet.problems.page_not_found"
-handler500 = "magnet.problems.server_error"
+handler400 = "magnet.web.problems.bad_request"
+handler403 = "magnet.web.problems.permission_denied"
+handler404 = "magnet.web.problems.page_not_found"
+handler500 = "magnet.web.problems.server_error"

@@ -13,9 +13,10 @@ import pytest
 import uvicorn
 from django.db import connection, connections
 
-from magnet import gateway, rate_limits
+from magnet import gateway
 from magnet.database import close_raw_pool, forget_configuration, in_database
 from magnet.models import ApiKey
+from magnet.web import rate_limits
 
 IssueKey = Callable[..., str]
 

@@ -10,14 +10,15 @@ from django.http.response import HttpResponseBase
 from ninja import Query, Router
 
 from knowledge.models import KnowledgeSource
-from magnet import configuration, versioned
-from magnet.api import json_response
-from magnet.auth import Needs
+from magnet import configuration
+from magnet.api import versioned
+from magnet.api.listing import Listing, Page, page
+from magnet.api.root import json_response
+from magnet.api.schemas import PublicationOut, Publish, VersionedOut, VersionOut
 from magnet.database import in_database
-from magnet.listing import Listing, Page, page
 from magnet.models import AIModel, PromptTemplate
-from magnet.schemas import PublicationOut, Publish, VersionedOut, VersionOut
-from magnet.streaming import event_stream, wants_stream
+from magnet.web.auth import Needs
+from magnet.web.streaming import event_stream, wants_stream
 from tools_app import rag
 from tools_app.models import RagTool, RagToolVersion
 from tools_app.schemas import STREAM, AnswerOut, NewRagTool, Question, RagToolChanges, RagToolSettings

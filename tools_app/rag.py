@@ -14,8 +14,8 @@ from magnet import gateway
 from magnet.errors import InvalidInput
 from magnet.models import AIModel
 from magnet.providers.base import Usage
-from magnet.streaming import Event
 from magnet.tracing import SpanRecord, TraceRecord, span, trace
+from magnet.web.streaming import Event
 from tools_app import citations
 from tools_app.answers import Answer, CitedPassage, as_json, marked, numbered, passage_as_json
 from tools_app.loading import LoadedTool, is_extractive, load

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from magnet.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text
+from magnet.api.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text
 
 MAX_QUESTION_CHARACTERS = 20_000
 

@@ -147,11 +147,9 @@ class ApiKeyAdmin(MagnetAdmin):
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> Any:
         """The only page on which the key can be read; it is stored nowhere."""
-        response = self.page(
+        return self.page(
             request, obj, "magnet/api_key_shown.html", key=obj.shown_once, list_url=self.list_url(), row=obj
         )
-        response["Cache-Control"] = "no-store"
-        return response
 
     def object_pages(self) -> Sequence[ObjectPage]:
         return (ObjectPage("revoke", self.revoke, "change", ("POST",)),)

@@ -125,7 +125,10 @@ def _choice_field(choices: list[tuple[Any, str]], *, is_optional: bool, **option
 
 def _number_field(kind: type, info: FieldInfo, **options: Any) -> forms.Field:
     limits = _limits(info)
-    bounds: dict[str, Any] = {"min_value": limits.get("ge", limits.get("gt")), "max_value": limits.get("le", limits.get("lt"))}
+    bounds: dict[str, Any] = {
+        "min_value": limits.get("ge", limits.get("gt")),
+        "max_value": limits.get("le", limits.get("lt")),
+    }
     if kind is int:
         return forms.IntegerField(widget=widgets.UnfoldAdminIntegerFieldWidget(), **bounds, **options)
     field = forms.FloatField if kind is float else forms.DecimalField

@@ -43,7 +43,9 @@ def add_offered(provider: Provider, names: Iterable[str]) -> list[AIModel]:
 def _add(provider: Provider, name: str) -> AIModel:
     name = name[:200]
     listed = LISTED.get(name)
-    fields: dict[str, Any] = listed.fields() if listed else {"name": name, "model_name": name, "purpose": purpose_of(name)}
+    fields: dict[str, Any] = (
+        listed.fields() if listed else {"name": name, "model_name": name, "purpose": purpose_of(name)}
+    )
     if fields["purpose"] == AIModel.Purpose.EMBEDDING:
         fields.setdefault("dimensions", USUAL_DIMENSIONS)
     slug = configuration.free_slug(AIModel, None, name=f"{fields['name']}")

@@ -127,12 +127,10 @@ class UserAdmin(MagnetAdmin):
 
     def show_link(self, request: HttpRequest, user: Any) -> HttpResponseBase:
         link = invitations.link_for(user)
-        response = self.page(
+        return self.page(
             request, user, "magnet/password_link.html", link=link, person=user, was_sent=was_sent(user, link),
             list_url=self.list_url(),
         )  # fmt: skip
-        response["Cache-Control"] = "no-store"
-        return response
 
     def deleted(self, request: HttpRequest, obj: Any) -> HttpResponseBase:
         if obj.pk == request.user.pk:

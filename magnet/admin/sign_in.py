@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
+
+
+def address_tried(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """settings.AXES_USERNAME_CALLABLE: whom a sign-in is about; another case of the letters is no other person."""
+    given = (credentials or {}).get("username") or request.POST.get("username", "")
+    return str(given).strip().lower()
 
 
 class SignInForm(AuthenticationForm):

@@ -19,9 +19,9 @@ from magnet.admin.invitations import choose_password
 from magnet.admin.menu import SECTIONS
 from magnet.admin.sign_in import SignInForm
 from magnet.admin.usage import usage_page
-from magnet.auth import caller_for
 from magnet.callers import Caller, acting_as, current_caller
 from magnet.models import User
+from magnet.web.auth import caller_for
 
 
 class MagnetAdminSite(UnfoldAdminSite):

@@ -90,7 +90,7 @@ def ago(moment: datetime | None) -> str:
 def ago_titled(moment: datetime | None) -> SafeString:
     """As `ago`, with the exact time for whoever points at it."""
     if moment is None:
-        return format_html("–")
+        return SafeString("–")
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact(moment), ago(moment))
 
 

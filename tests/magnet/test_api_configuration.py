@@ -147,7 +147,7 @@ async def test_lists_ask_as_often_for_many_as_for_few(api, django_assert_max_num
     assert (part["count"], [row["name"] for row in part["items"]]) == (6, ["T 9", "T 7", "T 5", "T 3"])
 
     def ask_for_everything():
-        from magnet.api_prompt_templates import rows, show
+        from magnet.api.prompt_templates import rows, show
 
         with django_assert_max_num_queries(2):
             assert len([show(row) for row in rows()]) == 13

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from magnet import api_providers
+from magnet.api import providers as api_providers
 from magnet.database import in_database
 from magnet.models import IdempotentRequest, Provider
 from tests.fixtures_api import bearer

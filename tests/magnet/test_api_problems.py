@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError
 from django.test import AsyncClient
 
-from magnet import api_providers
+from magnet.api import providers as api_providers
 from magnet.database import in_database
 from magnet.models import Provider
 from tests.fixtures_api import bearer

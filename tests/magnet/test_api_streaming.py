@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from magnet.errors import ProviderBusy
-from magnet.streaming import Event, event_stream
+from magnet.web.streaming import Event, event_stream
 
 COMPLETED = Event("completed", {"cost": Decimal("0.0000002")})
 

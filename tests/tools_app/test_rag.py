@@ -21,7 +21,7 @@ from magnet.errors import (
 )
 from magnet.models import AIModel, PromptTemplate, Span, Trace
 from magnet.prompts import ensure_default_prompts
-from magnet.streaming import Event
+from magnet.web.streaming import Event
 from tests import factories
 from tests.fake_openai import Scripted
 from tools_app import rag

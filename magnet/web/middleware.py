@@ -15,11 +15,11 @@ from django.http.response import HttpResponseBase
 from django.urls import resolve
 from django.utils.decorators import async_only_middleware
 
-from magnet import auth
 from magnet.callers import Caller, bind_caller
-from magnet.entrance import CLOSED
 from magnet.errors import MagnetError
-from magnet.problems import is_for_machines, method_not_allowed, problem_response, respond_to
+from magnet.web import auth
+from magnet.web.entrance import CLOSED
+from magnet.web.problems import is_for_machines, method_not_allowed, problem_response, respond_to
 
 View = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, JsonResponse
 
 from magnet import queue
 from magnet.database import database_is_ready, in_database
-from magnet.problems import plain_json
+from magnet.web.problems import plain_json
 
 
 async def live(request: HttpRequest) -> JsonResponse:

@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
 from magnet import configuration, gateway
-from magnet.auth import Needs
+from magnet.api.listing import Listing, Page, page
+from magnet.api.schemas import NewProvider, ProviderChanges, ProviderOut, Reached
 from magnet.database import in_database
 from magnet.errors import InvalidInput
-from magnet.listing import Listing, Page, page
 from magnet.models import Provider
 from magnet.providers import PROVIDERS
-from magnet.schemas import NewProvider, ProviderChanges, ProviderOut, Reached
+from magnet.web.auth import Needs
 
 router = Router(tags=["Providers"])
 READ, WRITE = Needs("providers:read"), Needs("providers:write")

@@ -12,12 +12,12 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import Field
 
-from magnet.auth import Needs
+from magnet.api.listing import Listing, Page, page
+from magnet.api.schemas import SpanOut, TraceDetail, TraceOut
 from magnet.database import in_database
 from magnet.errors import NotFound
-from magnet.listing import Listing, Page, page
 from magnet.models import Span, Trace
-from magnet.schemas import SpanOut, TraceDetail, TraceOut
+from magnet.web.auth import Needs
 
 router = Router(tags=["Traces"])
 READ = Needs("traces:read")

@@ -13,13 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from magnet.auth import caller_of
 from magnet.callers import Caller
 from magnet.database import in_database
 from magnet.encryption import decrypt, encrypt
 from magnet.errors import Conflict, InvalidInput
 from magnet.models import IdempotentRequest
-from magnet.problems import respond_to
+from magnet.web.auth import caller_of
+from magnet.web.problems import respond_to
 
 Run = Callable[..., Awaitable[HttpResponseBase]]
 

@@ -8,12 +8,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from magnet import configuration, versioned
-from magnet.auth import Needs
-from magnet.database import in_database
-from magnet.listing import Listing, Page, page
-from magnet.models import AIModel, PromptTemplate, PromptTemplateVersion
-from magnet.schemas import (
+from magnet import configuration
+from magnet.api import versioned
+from magnet.api.listing import Listing, Page, page
+from magnet.api.schemas import (
     NewPromptTemplate,
     PromptTemplateChanges,
     PromptTemplateSettings,
@@ -22,6 +20,9 @@ from magnet.schemas import (
     VersionedOut,
     VersionOut,
 )
+from magnet.database import in_database
+from magnet.models import AIModel, PromptTemplate, PromptTemplateVersion
+from magnet.web.auth import Needs
 
 router = Router(tags=["Prompt templates"])
 READ, WRITE, PUBLISH = (Needs(f"prompt-templates:{verb}") for verb in ("read", "write", "publish"))

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from magnet import database, gateway, limits, tracing
-from magnet.entrance import ASGIApp, Receive, Scope, Send
+from magnet.web.entrance import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 

@@ -17,10 +17,10 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from magnet import auth, cors, rate_limits
 from magnet.callers import SYSTEM, Caller, bind_caller
 from magnet.errors import MagnetError, NotAllowed, NotSignedIn, RateLimited, TooLarge
-from magnet.problems import problem_body, problem_headers
+from magnet.web import auth, cors, rate_limits
+from magnet.web.problems import problem_body, problem_headers
 
 log = structlog.get_logger("magnet.requests")
 

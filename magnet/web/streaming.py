@@ -18,7 +18,7 @@ import structlog
 from django.http import HttpRequest, StreamingHttpResponse
 
 from magnet.errors import MagnetError
-from magnet.problems import plain_json, problem
+from magnet.web.problems import plain_json, problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -16,8 +16,8 @@ from ninja.errors import ValidationError as RequestDoesNotFit
 from ninja.parser import Parser
 
 from magnet.errors import UnsupportedMediaType
-from magnet.idempotency import Run, idempotent
-from magnet.problems import plain_json, respond_to
+from magnet.web.idempotency import Run, idempotent
+from magnet.web.problems import plain_json, respond_to
 
 DESCRIPTION = """\
 Send an API key in the header `Authorization: Bearer mgt_…`. Errors are Problem Details (RFC 9457) with a stable

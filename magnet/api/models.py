@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
 from magnet import configuration
-from magnet.auth import Needs
+from magnet.api.listing import Listing, Page, page
+from magnet.api.schemas import ModelChanges, ModelOut, NewModel
 from magnet.database import in_database
-from magnet.listing import Listing, Page, page
 from magnet.models import AIModel, AuditEntry, Provider
-from magnet.schemas import ModelChanges, ModelOut, NewModel
+from magnet.web.auth import Needs
 
 router = Router(tags=["Models"])
 READ, WRITE = Needs("models:read"), Needs("models:write")

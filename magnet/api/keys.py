@@ -10,14 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Query, Router
 
-from magnet.auth import Needs
+from magnet.api.listing import Listing, Page, page
+from magnet.api.schemas import ApiKeyOut, IssuedApiKey, NewApiKey
 from magnet.callers import Caller, current_caller
 from magnet.database import in_database
 from magnet.errors import InvalidInput, NotAllowed, NotFound
-from magnet.listing import Listing, Page, page
 from magnet.models import ApiKey, AuditEntry, User
-from magnet.schemas import ApiKeyOut, IssuedApiKey, NewApiKey
 from magnet.scopes import SCOPES, unknown_scopes
+from magnet.web.auth import Needs
 
 router = Router(tags=["API keys"])
 READ, WRITE = Needs("api-keys:read"), Needs("api-keys:write")

@@ -15,7 +15,7 @@ from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from magnet.entrance import Receive, Scope, Send
+from magnet.web.entrance import Receive, Scope, Send
 
 
 class DirectPath(ASGIHandler):

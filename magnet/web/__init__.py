@@ -1,0 +1,1 @@
+"""What stands between a connection and a view: entrance, keys, limits, problems, streams, health."""
