@@ -14,7 +14,6 @@ from pydantic import ValidationError as ShapeError
 
 from magnet.errors import Conflict, InvalidInput, NotFound, StillInUse
 from magnet.models import AuditEntry
-from magnet.web.problems import messages_by_field
 
 M = TypeVar("M", bound=models.Model)
 MOST_NAMED = 20
@@ -145,3 +144,10 @@ def _prove(row: models.Model) -> None:
         row.full_clean()
     except ValidationError as error:
         raise InvalidInput("Some fields do not fit.", errors=messages_by_field(error)) from error
+
+
+def messages_by_field(error: ValidationError) -> dict[str, list[str]]:
+    """What a form or a caller is told: the sentences of each field, those about the whole under ""."""
+    if hasattr(error, "error_dict"):
+        return {("" if field == "__all__" else field): list(said) for field, said in error.message_dict.items()}
+    return {"": list(error.messages)}

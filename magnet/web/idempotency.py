@@ -140,8 +140,3 @@ def _fingerprint(request: HttpRequest) -> str:
                 digest.update(part)
             file.seek(0)
     return digest.hexdigest()
-
-
-def forget_old() -> int:
-    """Delete what is past its time; returns how many."""
-    return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()[0]

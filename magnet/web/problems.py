@@ -30,6 +30,7 @@ from ninja.errors import HttpError
 from ninja.errors import ValidationError as RequestDoesNotFit
 
 from magnet.callers import current_caller
+from magnet.configuration import messages_by_field
 from magnet.errors import (
     Conflict,
     DatabaseUnavailable,
@@ -131,12 +132,6 @@ _FOREIGN: Mapping[type[Exception], Any] = {
     MultiPartParserError: _unreadable,
     RawPostDataException: _unreadable,
 }
-
-
-def messages_by_field(error: ValidationError) -> dict[str, list[str]]:
-    if hasattr(error, "error_dict"):
-        return {("" if field == "__all__" else field): list(said) for field, said in error.message_dict.items()}
-    return {"": list(error.messages)}
 
 
 def _by_field(errors: list[dict[str, Any]]) -> dict[str, list[str]]:
