@@ -72,7 +72,7 @@ def _given(body: bytes) -> GivenDocuments:
         errors: dict[str, list[str]] = {}
         for fault in error.errors(include_input=False, include_url=False, include_context=False):
             errors.setdefault(".".join(map(str, fault["loc"])), []).append(fault["msg"])
-        raise InvalidInput("Some documents do not fit.", errors=errors) from error
+        raise InvalidInput.in_fields(errors, what="Some documents do not fit") from error
     except (ValueError, RecursionError) as error:
         raise MalformedRequest(f"The body is not valid JSON: {error}") from error
 

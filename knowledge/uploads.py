@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,8 @@ from magnet.errors import Conflict, InvalidInput
 from magnet.models import AuditEntry
 
 MAX_DOCUMENTS_AT_ONCE = 1_000
+MAX_METADATA_CHARACTERS = 100_000
+MAX_METADATA_DEPTH = 10
 COLUMNS = (
     "given_title",
     "title",
@@ -114,10 +117,40 @@ def _check(source: KnowledgeSource, documents: Sequence[PushedDocument]) -> None
         )
     if len(documents) > MAX_DOCUMENTS_AT_ONCE:
         raise InvalidInput(f"Hand in at most {MAX_DOCUMENTS_AT_ONCE:,} documents at once.")
+    seen: set[str] = set()
     for document in documents:
         check_remote_id(document.remote_id)
+        if document.remote_id in seen:
+            # One of them would be lost, and we could only guess which.
+            raise InvalidInput(
+                f"The remote_id “{document.remote_id[:200]}” is sent twice. Give each document an id of its own; files "
+                f"are named by their file names unless you send a remote_id for each."
+            )
+        seen.add(document.remote_id)
         if document.text is None and document.body is None:
-            raise InvalidInput(f"The document “{document.remote_id}” has no text.")
+            raise InvalidInput(f"The document “{document.remote_id[:200]}” has no text.")
+        check_metadata(document)
+
+
+def check_metadata(document: PushedDocument) -> None:
+    """Refuse what the database cannot hold, and what no filter could use."""
+    try:
+        size = len(json.dumps(dict(document.metadata), allow_nan=False))
+    except (ValueError, RecursionError):
+        size = None
+    if size is None or _is_deep(document.metadata, levels=MAX_METADATA_DEPTH) or size > MAX_METADATA_CHARACTERS:
+        raise InvalidInput(
+            f"The metadata of “{document.remote_id[:200]}” does not fit: it may have {MAX_METADATA_CHARACTERS:,} "
+            f"characters as JSON, {MAX_METADATA_DEPTH} levels, and no NaN or Infinity."
+        )
+
+
+def _is_deep(value: Any, *, levels: int) -> bool:
+    """Looks no deeper than `levels`, however deep the value is."""
+    if not isinstance(value, Mapping | list):
+        return False
+    inside = value.values() if isinstance(value, Mapping) else value
+    return levels == 0 or any(_is_deep(item, levels=levels - 1) for item in inside)
 
 
 def check_remote_id(remote_id: str) -> None:

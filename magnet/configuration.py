@@ -131,7 +131,7 @@ def prove(shape: type[BaseModel], value: dict[str, Any] | None, *, field: str) -
         for fault in error.errors():
             errors.setdefault(".".join([field, *map(str, fault["loc"])]), [fault["msg"]])
     if errors:
-        raise InvalidInput(f"Some settings in {field} do not fit.", errors=errors)
+        raise InvalidInput.in_fields(errors, what=f"Some settings in {field} do not fit")
 
 
 def set_tags(row: Any, tags: Iterable[str] | None) -> None:
@@ -143,7 +143,7 @@ def _prove(row: models.Model) -> None:
     try:
         row.full_clean()
     except ValidationError as error:
-        raise InvalidInput("Some fields do not fit.", errors=messages_by_field(error)) from error
+        raise InvalidInput.in_fields(messages_by_field(error)) from error
 
 
 def messages_by_field(error: ValidationError) -> dict[str, list[str]]:

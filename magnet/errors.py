@@ -28,7 +28,10 @@ MagnetError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
+
+MOST_FIELDS_NAMED = 3
 
 
 class MagnetError(Exception):
@@ -52,6 +55,13 @@ class MalformedRequest(MagnetError):
 
 class InvalidInput(MagnetError):
     status, code, title = 422, "invalid_input", "The input does not fit"
+
+    @classmethod
+    def in_fields(cls, errors: Mapping[str, list[str]], *, what: str = "Some fields do not fit") -> InvalidInput:
+        """For messages by field: the sentence names the first of them, for readers who look no further."""
+        named = [f"{field or 'body'} ({said[0].rstrip('.')})" for field, said in errors.items() if said]
+        more = f" and {len(named) - MOST_FIELDS_NAMED} more" if len(named) > MOST_FIELDS_NAMED else ""
+        return cls(f"{what}: {', '.join(named[:MOST_FIELDS_NAMED])}{more}.", errors=dict(errors))
 
 
 class UnreadableDocument(InvalidInput):

@@ -85,7 +85,7 @@ class Version(models.Model):
         try:
             self.full_clean()
         except ValidationError as error:
-            raise InvalidInput("Some settings do not fit.", errors=error.message_dict) from error
+            raise InvalidInput.in_fields(error.message_dict, what="Some settings do not fit") from error
 
 
 class VersionedQuerySet(models.QuerySet[Any]):
@@ -96,7 +96,7 @@ class VersionedQuerySet(models.QuerySet[Any]):
         try:
             row.full_clean(exclude=["live", "draft"])
         except ValidationError as error:
-            raise InvalidInput("Some fields do not fit.", errors=error.message_dict) from error
+            raise InvalidInput.in_fields(error.message_dict) from error
         row.save()
         row.start_draft()
         if settings:

@@ -102,9 +102,9 @@ def translated(exception: Exception) -> MagnetError | None:
     if isinstance(exception, MagnetError):
         return exception
     if isinstance(exception, RequestDoesNotFit):
-        return InvalidInput("Some fields do not fit.", errors=_by_field(exception.errors))
+        return InvalidInput.in_fields(_by_field(exception.errors))
     if isinstance(exception, ValidationError):
-        return InvalidInput("Some fields do not fit.", errors=messages_by_field(exception))
+        return InvalidInput.in_fields(messages_by_field(exception))
     if isinstance(exception, HttpError):
         return _of_status(exception)
     if isinstance(exception, DatabaseError | InterfaceError):
