@@ -138,9 +138,9 @@ def _start_retries() -> int:
 
 def _wake_abandoned() -> int:
     """Runs whose worker is gone, or whose task was lost, go on with a new step."""
-    minute_ago = timezone.now() - HEARTBEAT_LOST_AFTER
-    runs = SyncRun.objects.unfinished().exclude(status=Status.WAITING).filter(created_at__lt=minute_ago)
-    abandoned = list(runs.filter(Q(heartbeat_at=None) | Q(heartbeat_at__lt=minute_ago)))
+    long_ago = timezone.now() - HEARTBEAT_LOST_AFTER
+    runs = SyncRun.objects.unfinished().exclude(status=Status.WAITING).filter(created_at__lt=long_ago)
+    abandoned = list(runs.filter(Q(heartbeat_at=None) | Q(heartbeat_at__lt=long_ago)))
     for run in abandoned:
         enqueue_step(run)
     return len(abandoned)

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from knowledge.models.sources import KnowledgeSource
 from magnet.ids import uuid7
 
-HEARTBEAT_LOST_AFTER = timedelta(seconds=60)
+# Three signs of life missed, and a little; with the clock of a minute, a dead worker's run goes on within two.
+HEARTBEAT_LOST_AFTER = timedelta(seconds=40)
 
 
 class LeaseLost(Exception):
@@ -104,7 +105,7 @@ class SyncRun(models.Model):
 
     @property
     def looks_stuck(self) -> bool:
-        """True when a worker should be at it and has not shown itself for a minute."""
+        """True when a worker should be at it and has not shown itself for a while."""
         if self.status not in (self.Status.LISTING, self.Status.INDEXING):
             return False
         return self.heartbeat_at is None or timezone.now() - self.heartbeat_at > HEARTBEAT_LOST_AFTER
