@@ -109,11 +109,17 @@ def receipt_sentences(run: SyncRun) -> list[str]:
         _("still waiting"): receipt.get("pending", 0),
     }
     parts = ", ".join(f"{count:,} {label}" for label, count in states.items() if count or label == _("live"))
+    if run.trigger in (SyncRun.PUSH, SyncRun.RETRY):
+        moves = ngettext("%(n)s document was worked on.", "%(n)s documents were worked on.", run.done)
+        return [f"{seen}: {parts}.", moves % {"n": f"{run.done:,}"}, work_sentence(receipt)]
     moves = _("%(added)s added, %(changed)s changed, %(unchanged)s unchanged, %(deleted)s deleted.") % {
         name: f"{receipt.get(name, 0):,}" for name in ("added", "changed", "unchanged", "deleted")
     }
-    work = _("%(embedded)s chunks embedded, %(reused)s reused.") % {
+    return [f"{seen}: {parts}.", moves, work_sentence(receipt)]
+
+
+def work_sentence(receipt: dict[str, Any]) -> str:
+    return _("%(embedded)s chunks embedded, %(reused)s reused.") % {
         "embedded": f"{receipt.get('chunks_embedded', 0):,}",
         "reused": f"{receipt.get('chunks_reused', 0):,}",
     }
-    return [f"{seen}: {parts}.", moves, work]

@@ -83,7 +83,10 @@ class Shown:
 
     def own_offset(self, offset: int) -> int:
         moved = [cut + len(BREAK) * (number + 1) for number, cut in enumerate(self.cuts)]
-        return offset - len(BREAK) * bisect_right(moved, offset)
+        passed = bisect_right(moved, offset)
+        own = offset - len(BREAK) * passed
+        # Within a break that was put in: nothing of the text stands there.
+        return min(own, self.cuts[passed]) if passed < len(self.cuts) else own
 
 
 def inside_paragraphs(text: str, offsets: Iterable[int]) -> list[int]:

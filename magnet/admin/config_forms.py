@@ -18,14 +18,23 @@ from pydantic_core import PydanticUndefined
 from unfold import widgets
 
 CONFIG, SECRETS = "config", "secrets"
+# What is typed into the field of a secret to remove the stored one.
+REMOVE = "-"
 
 
 @dataclass(frozen=True)
 class Section:
-    """One Config in a form: its fields are named `<prefix>__<field>`."""
+    """One Config in a form: its fields are named `<prefix>__<field>`.
+
+    Of a Config of secrets every text is written and never shown, whatever its type says.
+    """
 
     prefix: str
     shape: type[BaseModel]
+
+    def hides(self, info: FieldInfo) -> bool:
+        kind, _is_optional = _unwrapped(info.annotation)
+        return kind is SecretStr or (self.prefix == SECRETS and kind is str)
 
     def name_of(self, field: str) -> str:
         return f"{self.prefix}__{field}"
@@ -56,7 +65,7 @@ class SecretField(forms.CharField):
     """Write-only: never shown again, says only whether it is set; left empty it keeps what is stored."""
 
     def __init__(self, *, is_set: bool = False, **options: Any) -> None:
-        hint = _("Set. Leave empty to keep it.") if is_set else _("Not set.")
+        hint = _("Set. Leave empty to keep it, or enter a hyphen to remove it.") if is_set else _("Not set.")
         attrs = {"autocomplete": "new-password", "placeholder": "••••••••••••" if is_set else ""}
         options["help_text"] = f"{options.get('help_text') or ''} {hint}".strip()
         # A stored secret need not be typed again.
@@ -67,19 +76,19 @@ class SecretField(forms.CharField):
 def form_fields(section: Section, *, stored: Mapping[str, Any]) -> dict[str, forms.Field]:
     """The form fields of a Config, filled with what is stored, else with its defaults."""
     return {
-        section.name_of(name): _form_field(name, info, stored=stored)
+        section.name_of(name): _form_field(name, info, stored=stored, is_hidden=section.hides(info))
         for name, info in section.shape.model_fields.items()
     }
 
 
-def _form_field(name: str, info: FieldInfo, *, stored: Mapping[str, Any]) -> forms.Field:
+def _form_field(name: str, info: FieldInfo, *, stored: Mapping[str, Any], is_hidden: bool) -> forms.Field:
     kind, is_optional = _unwrapped(info.annotation)
     options: dict[str, Any] = {
         "label": info.title or name.replace("_", " ").capitalize(),
         "help_text": info.description or "",
         "required": info.is_required() and not is_optional,
     }
-    if kind is SecretStr:
+    if is_hidden:
         return SecretField(is_set=bool(stored.get(name)), **options)
     options["initial"] = stored.get(name, _default(info))
     if kind is bool:
@@ -156,13 +165,13 @@ def _limits(info: FieldInfo) -> dict[str, Any]:
 def config_from(form: forms.BaseForm, section: Section, *, stored: Mapping[str, Any]) -> dict[str, Any]:
     """The Config as JSON from a form's cleaned data; what does not fit becomes an error of its field.
 
-    An empty secret keeps the stored one; any other empty field falls back to the Config's default.
+    An empty secret keeps the stored one, a hyphen removes it; any other empty field falls back to the Config's default.
     """
     values: dict[str, Any] = {}
     for name, info in section.shape.model_fields.items():
         value = form.cleaned_data.get(section.name_of(name))
-        if _unwrapped(info.annotation)[0] is SecretStr:
-            value = value or stored.get(name)
+        if section.hides(info):
+            value = None if value == REMOVE else value or stored.get(name)
         if value not in (None, "") or (value == "" and info.is_required()):
             values[name] = value
     try:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from magnet.admin.config_forms import CONFIG, SecretField, Section, config_from, form_fields
+from magnet.admin.config_forms import CONFIG, REMOVE, SecretField, Section, config_from, form_fields
 from magnet.models import Provider
 from magnet.providers import PROVIDERS
 
@@ -42,6 +42,8 @@ class ProviderForm(forms.ModelForm):
         """A new key is stored. A new address wants its key: whoever may change it must not learn the old one."""
         key, variable = cleaned.get("api_key"), cleaned.get("api_key_variable")
         provider = self.instance
+        if key == REMOVE:
+            key, provider.encrypted_api_key = "", ""
         if key and variable:
             raise ValidationError(_("Enter a key or name an environment variable, not both."))
         if key:

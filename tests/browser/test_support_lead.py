@@ -127,7 +127,7 @@ def test_a_website_source_explains_its_schedule_while_it_is_typed(page, photogra
     page.locator("#id_cron").fill("30 6 * * 1-5")
     page.get_by_text("At 06:30, Monday through Friday").wait_for()
     photograph("website-form")
-    page.locator("#id_config__url").fill("http://127.0.0.1:9/")
+    page.locator("#id_config__start_url").fill("http://127.0.0.1:9/")
     page.get_by_role("button", name="Add").click()
     page.get_by_role("link", name="Settings").click()
 

@@ -1,0 +1,120 @@
+"""People: invited by a link that works once, and kept from giving themselves more rights."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from magnet.models import AuditEntry, User
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a long sentence of mine"
+
+
+def invite(client, address="vera@example.com"):
+    response = client.post(reverse("admin:magnet_user_add"), {"email": address, "name": "Vera"})
+    assert response.status_code == 200, response.content.decode()
+    return response, response.context["link"]
+
+
+def follow(link, password=PASSWORD):
+    client = Client()
+    path = link.partition("//")[2].partition("/")[2]
+    form = client.get(f"/{path}", follow=True)
+    if "form" not in form.context or form.context["form"] is None:
+        return client, form
+    answer = client.post(form.redirect_chain[-1][0], {"new_password1": password, "new_password2": password})
+    return client, answer
+
+
+def test_an_invitation_is_a_link_that_works_once(owner):
+    response, link = invite(owner)
+    invited = User.objects.get(email="vera@example.com")
+
+    assert not invited.has_usable_password()
+    assert "no-store" in response.headers["Cache-Control"]
+    client, answer = follow(link)
+    assert answer.headers["Location"] == reverse("admin:index")
+    assert client.get(reverse("admin:index")).status_code == 200
+    assert User.objects.get(email="vera@example.com").check_password(PASSWORD)
+    _, again = follow(link)
+    assert "This link no longer works" in again.content.decode()
+    assert AuditEntry.objects.filter(verb="invited", object_id=str(invited.pk)).exists()
+
+
+def test_an_invitation_is_also_sent_where_mail_is_configured(owner, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+    _, link = invite(owner)
+
+    assert mail.outbox[0].to == ["vera@example.com"]
+    assert link in mail.outbox[0].body
+
+
+def test_an_invitation_goes_on_when_the_mail_server_is_down(owner, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", 9, 1
+
+    response, link = invite(owner)
+
+    assert link in response.content.decode()
+    assert "Send it to vera@example.com" in response.content.decode()
+
+
+def test_the_same_address_is_not_invited_twice(owner):
+    invite(owner)
+
+    response = owner.post(reverse("admin:magnet_user_add"), {"email": "VERA@example.com", "name": "Vera"})
+
+    assert "Somebody with this e-mail address exists already." in response.content.decode()
+    assert User.objects.filter(email__iexact="vera@example.com").count() == 1
+
+
+def test_a_new_password_link_is_made_by_a_button_and_not_by_a_visit(owner):
+    invite(owner)
+    vera = User.objects.get(email="vera@example.com")
+    url = reverse("admin:magnet_user_new_link", args=[vera.pk])
+
+    assert owner.get(url).status_code == 405
+    assert "choose-password" in owner.post(url).content.decode()
+
+
+def test_an_owner_who_is_no_administrator_cannot_become_one(member):
+    client = member("Owner")
+    administrator = User.objects.create_superuser("olga@example.com", PASSWORD, name="Olga")
+    me = User.objects.get(email="owner@example.com")
+
+    change = reverse("admin:magnet_user_change", args=[me.pk])
+    client.post(change, {"email": me.email, "name": "Me", "is_active": "on", "is_superuser": "on"})
+    link = client.post(reverse("admin:magnet_user_new_link", args=[administrator.pk]))
+    deletion = client.post(reverse("admin:magnet_user_delete", args=[administrator.pk]))
+
+    me.refresh_from_db()
+    assert (me.name, me.is_superuser) == ("Me", False)
+    assert (link.status_code, deletion.status_code) == (403, 403)
+    assert User.objects.filter(pk=administrator.pk).exists()
+
+
+def test_a_person_who_owns_keys_is_switched_off_instead_of_deleted(owner):
+    from magnet.models import ApiKey
+
+    vera = User.objects.create_user("vera@example.com")
+    ApiKey.objects.issue(name="Website", scopes=["all"], owner=vera)
+
+    page = owner.post(reverse("admin:magnet_user_delete", args=[vera.pk])).content.decode()
+
+    assert "is still in use" in page
+    assert "Website" in page
+    assert User.objects.filter(pk=vera.pk).exists()
+
+
+def test_a_group_is_shown_as_things_and_what_may_be_done_with_them(owner, member):
+    member("Editor")
+    editors = Group.objects.get(name="Editor")
+
+    page = owner.get(reverse("admin:auth_group_change", args=[editors.pk])).content.decode()
+
+    assert "Knowledge sources" in page
+    assert "publish and undo" in page
+    assert "ledger" not in page.lower()
