@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,14 +20,14 @@ CANDIDATES = 100
 # A longer question is a pasted document: its rarest words say what it is about.
 MOST_WORDS = 64
 # Candidates are found by the rarest words, which stand in this many chunks together; the score uses all words.
-RARE_ROWS, MOST_RARE_ROWS = 1_500, 10_000
+RARE_ROWS, MOST_RARE_ROWS = 1_500, 4_000
 # A question of one very common word: this many of its chunks are ranked, because ranking all takes too long.
 MOST_RANKED_ROWS = 10_000
 # Documents that fit a filter are counted up to here.
-MOST_COUNTED = 50_000
+MOST_COUNTED = 10_000
 # Through the HNSW index a filter is asked for each chunk that comes along, CANDIDATES / share of them; without it each
-# chunk in scope is fetched and compared. Both cost about the same a chunk, a comparison a little less.
-EXACT_ADVANTAGE = 1.5
+# chunk in scope is fetched and compared, which costs this many times less.
+EXACT_ADVANTAGE = 4
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,17 @@ class Question:
     searched: Sequence[Generation]
     vectors: Mapping[int, HalfVector] = field(default_factory=dict)
     condition: Condition | None = None
+    # Whether the caller wants to know how many documents fit the condition.
+    is_counted: bool = False
 
 
 Row = tuple[Any, ...]
 
 
 async def ranked(question: Question) -> tuple[list[Row], int | None]:
-    """The candidates' rows, best first, the first `limit` with their text, and how many documents fit the condition."""
+    """The candidates' rows, best first, the first `limit` with their text, and how many documents fit the filter."""
     counts = await _counts(question)
-    if not question.searched or counts == {}:
+    if not question.searched or (counts is not None and not any(counts.values())):
         return [], 0
     parts = tuple(_part(generation, counts) for generation in question.searched)
     rows = await _rows(question, parts, counts)
@@ -59,21 +62,25 @@ async def ranked(question: Question) -> tuple[list[Row], int | None]:
 
 
 async def _counts(question: Question) -> dict[int, int] | None:
-    """By source, how many documents fit the condition; None where there is none."""
-    if question.condition is None:
+    """By source, how many documents fit the condition; None where nobody needs to know."""
+    if question.condition is None or not question.searched:
         return None
-    values = {**question.condition.values, "sources": _sources(question), "most": MOST_COUNTED}
+    if not question.is_counted and not any(generation.has_hnsw for generation in question.searched):
+        return None
+    most = max(MOST_COUNTED, *(_narrow_documents(generation) + 1 for generation in question.searched))
+    values = {**question.condition.values, "sources": _sources(question), "most": most}
     return dict(await _fetch(statements.count(question.condition.sql), values))
 
 
 def _part(generation: Generation, counts: Mapping[int, int] | None) -> Part:
-    is_exact = not generation.has_hnsw or (counts is not None and _is_narrow(generation, counts))
-    return Part(generation.index_id, generation.dimensions, is_exact)
+    is_narrow = counts is not None and counts.get(generation.source_id, 0) <= _narrow_documents(generation)
+    return Part(generation.index_id, generation.dimensions, is_exact=is_narrow or not generation.has_hnsw)
 
 
-def _is_narrow(generation: Generation, counts: Mapping[int, int]) -> bool:
-    in_scope = counts.get(generation.source_id, 0) * generation.chunks_per_document
-    return in_scope**2 <= EXACT_ADVANTAGE * CANDIDATES * max(generation.chunk_count, 1)
+def _narrow_documents(generation: Generation) -> int:
+    """Up to so many documents in scope, comparing all their chunks is faster than to look for them in the index."""
+    chunks = math.sqrt(EXACT_ADVANTAGE * CANDIDATES * max(generation.chunk_count, 1))
+    return int(chunks / generation.chunks_per_document)
 
 
 async def _rows(question: Question, parts: tuple[Part, ...], counts: Mapping[int, int] | None) -> list[Row]:
@@ -124,8 +131,8 @@ def _target_values(generation: Generation, question: Question) -> dict[str, Any]
 
 
 def _rare_rows(question: Question, counts: Mapping[int, int] | None) -> int:
-    """Under a condition most rows of a word are out of scope, so more words may be followed."""
-    if counts is None:
+    """Under a narrow condition most rows of a word are out of scope, so more words may be followed."""
+    if counts is None or not all(_part(generation, counts).is_exact for generation in question.searched):
         return RARE_ROWS
     everything = sum(generation.chunk_count for generation in question.searched)
     in_scope = sum(counts.get(g.source_id, 0) * g.chunks_per_document for g in question.searched)

@@ -66,7 +66,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """`documents_in_scope` is counted under a filter only, and up to ranking.MOST_COUNTED."""
+    """`documents_in_scope` is counted under a filter only, and in each source no further than ranking.MOST_COUNTED."""
 
     passages: tuple[Passage, ...] = ()
     candidates: tuple[Candidate, ...] = ()
@@ -93,8 +93,11 @@ async def search(
         step.keep(input={"query": text, "filter": filter, "minimum_score": minimum_score})
         searched = await generations.live(sources)
         vectors = {} if mode == "words" else await vectors_of(text, searched)
-        rows, in_scope = await ranking.ranked(Question(text, mode, limit, searched, vectors, condition))
-        found = found_in(rows, searched, minimum_score=minimum_score, in_scope=None if filter is None else in_scope)
+        is_counted = filter is not None
+        question = Question(text, mode, limit, searched, vectors, condition, is_counted=is_counted)
+        rows, in_scope = await ranking.ranked(question)
+        in_scope = in_scope if is_counted else None
+        found = found_in(rows, searched, minimum_score=minimum_score, in_scope=in_scope)
         record(step, found)
     return found
 

@@ -24,9 +24,10 @@ SCOPE: LiteralString = """scope as materialized (
 select d.id from knowledge_document d where d.source_id = any(%(sources)s) and {condition}),
 """
 
-COUNT: LiteralString = """select d.source_id, count(*) from (
-select d.source_id from knowledge_document d where d.source_id = any(%(sources)s) and {condition}
-limit %(most)s) d group by d.source_id"""
+# Each source for itself, and no further than to the number from which on it does not matter.
+COUNT: LiteralString = """select s.id, (select count(*) from (
+select from knowledge_document d where d.source_id = s.id and {condition} limit %(most)s) d)
+from unnest(%(sources)s) s (id)"""
 
 # One row for each generation: whose vector, and how its cosines become scores.
 TARGET: LiteralString = """target (index_id, vector, weight, floor, ceiling) as materialized (values {rows}),
