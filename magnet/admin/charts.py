@@ -26,14 +26,25 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A polyline, and its points for the days that have no neighbour."""
+
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def path(self) -> str:
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.points)
+
+
+@dataclass(frozen=True)
 class Chart:
-    """Bars, or lines as the points of polylines; `top_label` names the highest value."""
+    """Bars or lines; `top_label` names the highest value."""
 
     title: str
     top_label: str
     labels: tuple[Label, ...]
     bars: tuple[Bar, ...] = ()
-    lines: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = ()
     legend: tuple[str, ...] = ()
     is_empty: bool = False
 
@@ -60,15 +71,17 @@ def lines(title: str, series: dict[str, Sequence[float | None]], *, names: Seque
     """A line for each series; a day without a value has no point."""
     highest = max((value for values in series.values() for value in values if value is not None), default=0)
     step = (WIDTH - LEFT) / max(len(names), 1)
-    points = tuple(
-        " ".join(
-            f"{LEFT + number * step + step / 2:.1f},{y_of(value, highest):.1f}"
-            for number, value in enumerate(values)
-            if value is not None
+    drawn = tuple(
+        Line(
+            tuple(
+                (round(LEFT + number * step + step / 2, 1), round(y_of(value, highest), 1))
+                for number, value in enumerate(values)
+                if value is not None
+            )
         )
         for values in series.values()
     )
-    return Chart(title, top_label, labels_of(names, step), lines=points, legend=tuple(series), is_empty=not highest)
+    return Chart(title, top_label, labels_of(names, step), lines=drawn, legend=tuple(series), is_empty=not highest)
 
 
 def y_of(value: float, highest: float) -> float:

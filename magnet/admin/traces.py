@@ -24,6 +24,7 @@ from magnet.templatetags.magnet_admin import ago_titled, badge_html, millisecond
 # Longer traces exist; whoever looks at them looks at their beginning.
 MAX_SPANS = 300
 MAX_DEPTH = 4
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 class ToolFilter(admin.SimpleListFilter):
@@ -95,7 +96,7 @@ class TraceAdmin(ReadOnlyAdmin):
         steps = waterfall(trace, spans)
         return self.page(
             request, trace, "magnet/trace.html", trace=trace, steps=steps,
-            versions=[(key.replace("_", " "), value) for key, value in trace.versions.items()],
+            versions=[(key.replace("_", " "), plain(value)) for key, value in trace.versions.items()],
             is_recorded=any(step.panels for step in steps),
         )  # fmt: skip
 
@@ -138,7 +139,7 @@ def step_of(span: Span, trace: Trace, *, depth: int, total: float) -> Step:
     start = max(end_of(span, trace) - span.duration_ms, 0)
     left = min(100 * start / total, 99.5)
     width = min(max(100 * span.duration_ms / total, 0.5), 100 - left)
-    facts = tuple((key.replace("_", " "), plain(value)) for key, value in span.attributes.items())
+    facts = tuple((key.replace("_", " "), plain(value)) for key, value in span.attributes.items() if value not in EMPTY)
     return Step(span, depth, round(left, 2), round(width, 2), panels, facts)
 
 

@@ -185,10 +185,11 @@ function tell(done) {
     done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
   ];
   const trace = panel.dataset.traceUrl.replace(ANY_ID, encodeURIComponent(done.trace_id));
-  facts.replaceChildren(
-    ...parts.filter(Boolean).map((part) => element("span", { text: part })),
-    element("a", { text: "How it came about", classes: "mg-link", attributes: { href: trace, target: "_blank" } }),
-  );
+  facts.replaceChildren(...parts.filter(Boolean).map((part) => element("span", { text: part })));
+  if (trace) {
+    const attributes = { href: trace, target: "_blank" };
+    facts.append(element("a", { text: "How it came about", classes: "mg-link", attributes }));
+  }
   const label = panel.querySelector("[data-extractive]");
   if (label) label.hidden = !done.is_extractive;
 }
