@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
@@ -138,6 +139,7 @@ def show_passage(passage: Passage) -> dict[str, Any]:
 # -- Writing -------------------------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def _create(body: NewSource) -> SourceDetail:
     if body.connector not in CONNECTORS:
         raise InvalidInput("There is no such connector.", errors={"connector": [f"Use {', '.join(CONNECTORS)}."]})

@@ -20,7 +20,7 @@ from knowledge.connectors.base import Connector, RemoteDocument
 from knowledge.connectors.file_names import title_of
 from knowledge.ledger import Failure
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
-from knowledge.readers import read
+from knowledge.readers import read, read_text
 from knowledge.readers.base import Extract
 from magnet import gateway
 from magnet.errors import MagnetError, ProviderError
@@ -134,7 +134,7 @@ def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connect
 def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any], Extract]:
     """The text of the newest content, with the columns of the document that change by it."""
     if document.incoming_text is not None:
-        extract = read(document.incoming_text.encode(), media_type=document.media_type or "text/plain")
+        extract = read_text(document.incoming_text, media_type=document.media_type)
         return {"fetched_version": document.version}, extract
     if document.fetched_version == document.version and document.content_hash:
         return {}, Extract(document.text, document.title, tuple(document.page_starts))

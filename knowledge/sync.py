@@ -162,7 +162,8 @@ def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) 
         with _heartbeat(run, token), trace(feature="sync", slug=run.source.slug, summary=f"Sync {run.source.name}"):
             return _advance(run, token=token, on_progress=on_progress or _say_nothing)
     except LeaseLost:
-        log.info("sync_step_gave_way", run=str(run.pk), source=run.source.slug)
+        # Cancelled, taken over, or its source deleted.
+        log.info("sync_step_gave_way", run=str(run.pk))
     except MagnetError as error:
         _fail(run, error.detail, token=token)
     except (OperationalError, InterfaceError) as error:

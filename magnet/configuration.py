@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.utils.text import slugify
 from pydantic import BaseModel
@@ -46,7 +46,12 @@ def all_named(model: type[M], slugs: Iterable[str], *, field: str) -> list[M]:
 
 
 def free_slug(model: type[models.Model], wanted: str | None, *, name: str) -> str:
-    """The wanted slug, or one made from the name with a number where it is taken. Raises Conflict."""
+    """The wanted slug, or one made from the name with a number where it is taken. Raises Conflict.
+
+    Until the transaction ends it stays free: others who want one for the same kind wait.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug {model._meta.db_table}"])
     taken = model._default_manager.filter
     if wanted:
         if "\0" not in wanted and taken(slug=wanted).exists():

@@ -15,7 +15,7 @@ from knowledge.readers.refusal import unreadable
 from knowledge.readers.signatures import GENERIC_MEDIA_TYPES, kind_by_content, split_media_type
 from knowledge.readers.text import TextReader
 
-__all__ = ["READERS", "Extract", "Reader", "clean", "read", "reader_for", "supported_extensions"]
+__all__ = ["READERS", "Extract", "Reader", "clean", "read", "read_text", "reader_for", "supported_extensions"]
 
 READERS: dict[str, type[Reader]] = {
     "markdown": MarkdownReader,
@@ -37,6 +37,12 @@ def read(body: bytes, *, media_type: str = "", filename: str = "") -> Extract:
     if not extract.text.strip():
         raise unreadable(filename, "contains no text. Check that it is the right file.")
     return extract
+
+
+def read_text(text: str, *, media_type: str = "") -> Extract:
+    """As `read`, for what is text already: one that names a PDF or a Word document was taken out of it."""
+    kind = kind_by_claim(media_type=media_type, filename="")
+    return read(text.encode(), media_type="text/plain" if kind in {"", "pdf", "docx"} else media_type)
 
 
 def reader_for(body: bytes, *, media_type: str = "", filename: str = "") -> Reader:

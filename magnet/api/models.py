@@ -73,6 +73,7 @@ def show(model: AIModel) -> ModelOut:
     )
 
 
+@transaction.atomic
 def _create(body: NewModel) -> ModelOut:
     provider = configuration.named(Provider, body.provider, field="provider")
     fallback = configuration.named(AIModel, body.fallback, field="fallback")

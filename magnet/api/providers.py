@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
@@ -73,6 +74,7 @@ def show(provider: Provider) -> ProviderOut:
     )
 
 
+@transaction.atomic
 def _create(body: NewProvider) -> ProviderOut:
     if body.kind not in PROVIDERS:
         raise InvalidInput("There is no such kind of provider.", errors={"kind": [f"Use {', '.join(PROVIDERS)}."]})

@@ -12,12 +12,14 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
     ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
+    TooManyFilesSent,
     ValidationError,
 )
 from django.core.serializers.json import DjangoJSONEncoder
@@ -126,6 +128,9 @@ _FOREIGN: Mapping[type[Exception], Any] = {
     ObjectDoesNotExist: lambda exception: NotFound(str(exception)),
     PermissionDenied: lambda exception: NotAllowed(str(exception)),
     RequestDataTooBig: lambda exception: TooLarge("The body of this request is too large."),
+    TooManyFilesSent: lambda exception: TooLarge(
+        f"Send at most {settings.DATA_UPLOAD_MAX_NUMBER_FILES} files at once."
+    ),
     SuspiciousOperation: _unreadable,
     BadRequest: _unreadable,
     UnreadablePostError: _unreadable,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from knowledge.models import Document
+from knowledge import sync
+from knowledge.models import Document, SyncRun
 from magnet.database import in_database
 from tests import factories
 
@@ -69,3 +70,19 @@ async def test_the_sentence_names_what_does_not_fit(api):
     assert "documents.0.remote_id (Input should be a valid string)" in refused.json()["detail"]
     nothing = await api.post("/api/knowledge-sources/office/search", json={})
     assert nothing.json()["detail"] == "Some fields do not fit: query (Field required)."
+
+
+async def test_too_many_files_at_once(api):
+    files = [("files", (f"{number}.txt", b"Dogs.")) for number in range(201)]
+    refused = await api.post(PATH, files=files)
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+    assert refused.json()["detail"] == "Send at most 200 files at once."
+
+
+async def test_a_text_that_names_the_kind_of_its_original_is_read_as_text(api):
+    """Whoever has taken the text out of a PDF says so, and it is no PDF any more."""
+    document = {"remote_id": "lease.pdf", "text": "The rent is due in May.", "media_type": "application/pdf"}
+    pushed = await api.post(PATH, json={"documents": [document]})
+    await in_database(lambda: sync.run_to_end(SyncRun.objects.get(pk=pushed.json()["run"]["id"])))
+    kept = (await api.get(f"{PATH}/lease.pdf")).json()
+    assert (kept["state"], kept["text"], kept["media_type"]) == ("live", document["text"], "application/pdf")

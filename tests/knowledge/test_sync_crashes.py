@@ -124,12 +124,18 @@ def test_a_database_that_breaks_in_mid_step_leaves_the_run_to_the_clock():
     assert Document.objects.get().text == "Bees make honey."
 
 
-def test_a_source_that_is_deleted_during_its_sync_is_gone_and_the_step_gives_way():
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_source_that_is_deleted_during_its_sync_is_gone_and_the_step_gives_way(moment):
     source = factories.source()
+    moments = iter(range(1, 100))
     run = uploads.push(source, [PushedDocument(str(number), text="Bees.") for number in range(300)]).run
     assert run is not None
 
-    assert sync.step(run.pk, on_progress=lambda run: ledger.delete_source(source) and None) is False
+    def delete_in_time(run: SyncRun) -> None:
+        if next(moments) == moment:
+            ledger.delete_source(source)
+
+    assert sync.step(run.pk, on_progress=delete_in_time) is False
 
     for rows in (KnowledgeSource, SyncRun, Document, IndexedDocument, Chunk, Word):
         assert not rows.objects.exists()

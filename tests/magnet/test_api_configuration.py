@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from magnet import tracing
 from magnet.database import in_database
 from magnet.models import AuditEntry, Provider
 from magnet.prompts import ensure_default_prompts
+from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,6 +43,26 @@ async def test_a_second_one_of_the_same_name_gets_a_slug_of_its_own(api):
     assert (await create(api, "providers", name="Cloud", kind="local"))["slug"] == "cloud-2"
     taken = await api.post("/api/providers", json={"name": "X", "slug": "cloud", "kind": "local"})
     assert taken.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("noun", "fields"),
+    [
+        ("providers", {"kind": "local"}),
+        ("knowledge-sources", {}),
+        ("prompt-templates", {"prompt": "{question} {passages}"}),
+    ],
+)
+async def test_many_of_one_name_at_once_get_a_slug_each(api, noun, fields):
+    await in_database(factories.local_embedding)
+    made = await asyncio.gather(*[api.post(f"/api/{noun}", json={"name": "Twin", **fields}) for _ in range(8)])
+    assert [response.status_code for response in made] == [201] * 8, [response.text for response in made]
+    assert len({response.json()["slug"] for response in made}) == 8
+    same = await asyncio.gather(
+        *[api.post(f"/api/{noun}", json={"name": "X", "slug": "one", **fields}) for _ in range(8)]
+    )
+    assert sorted(response.status_code for response in same) == [201] + [409] * 7
+    assert "“one” already" in next(response.json()["detail"] for response in same if response.status_code == 409)
 
 
 async def test_a_new_address_forgets_the_key(api):
