@@ -85,16 +85,30 @@ def change(
     tags: Iterable[str] | None = None,
     prepare: Callable[[M], None] | None = None,
 ) -> M:
-    """Set columns of a row, prove it and store it. Raises InvalidInput."""
+    """Set columns of a row, prove it and store them. Raises InvalidInput, or NotFound when it was just deleted."""
+    if type(row)._base_manager.select_for_update(no_key=True).filter(pk=row.pk).values("pk").first() is None:
+        raise NotFound(f"“{row}” was deleted.")
+    before = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
     for column, value in changes.items():
         setattr(row, column, value)
     _prove(row)
     if prepare is not None:
         prepare(row)
-    row.save()
+    row.save(update_fields=_changed_columns(row, before=before, named=changes))
     set_tags(row, tags)
     AuditEntry.record("changed", row, fields=sorted(set(changes) - SECRET_COLUMNS))
     return row
+
+
+def _changed_columns(row: models.Model, *, before: dict[str, Any], named: Iterable[str]) -> list[str]:
+    """Only these are stored: what others have moved since the row was read, such as what is live, is not set back."""
+    return [
+        field.name
+        for field in row._meta.concrete_fields
+        if field.name in named
+        or getattr(field, "auto_now", False)
+        or getattr(row, field.attname) != before[field.attname]
+    ]
 
 
 @transaction.atomic

@@ -58,6 +58,7 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
     prepopulated_fields = {"slug": ("name",)}
     conditional_fields = {"cron": "schedule == 'cron'", "time_zone": "schedule == 'cron'"}
     change_form_after_template = "knowledge/source_form_after.html"
+    made_by_form = ("config", "chunker_config", "encrypted_secrets")
 
     # -- The list ----------------------------------------------------------------------------------------------
 
@@ -134,9 +135,10 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
         return {} if obj else {"slug": ("name",)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
         if {"schedule", "cron", "time_zone"} & set(form.changed_data) or not change:
             obj.plan_next_sync()
-        super().save_model(request, obj, form, change)
+            obj.save(update_fields=["next_sync_at"])
 
     # -- Tabs ----------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,8 @@ class MagnetAdmin(ModelAdmin):
     # What an empty list says: what these things are for, and what to do next.
     empty_text: ClassVar[Any] = ""
     empty_icon: ClassVar[str] = "inbox"
+    # Columns that the form sets from fields of other names.
+    made_by_form: ClassVar[Sequence[str]] = ()
     # What the button says that adds one.
     save_label: ClassVar[Any] = gettext_lazy("Add")
     list_per_page = 50
@@ -175,6 +177,17 @@ class MagnetAdmin(ModelAdmin):
         if obj is not None:
             context["tab_list"] = self.tab_list(request, obj, active="")
         return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Of a change only what stands on the form: what moved meanwhile, such as what is live, is not set back."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        names = {*form.fields, *self.made_by_form}
+        columns = [
+            field for field in obj._meta.concrete_fields if field.name in names or getattr(field, "auto_now", False)
+        ]
+        obj.save(update_fields=[field.name for field in columns])
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return HttpResponseRedirect(self.url_of(obj, self.tabs[0].route if self.tabs else ""))

@@ -37,6 +37,7 @@ class ProviderAdmin(KindFirstAdmin):
     list_filter = ("kind", "is_active")
     search_fields = ("name", "slug", "base_url")
     change_form_after_template = "magnet/provider_after.html"
+    made_by_form = ("options", "encrypted_api_key")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(model_count=Count("models"))
