@@ -35,7 +35,7 @@ class Running:
     password: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def magnet() -> Iterator[Running]:
     with data_folder() as folder:
         port = free_port()
@@ -62,7 +62,8 @@ def magnet() -> Iterator[Running]:
             process.wait(timeout=60)
 
 
-@pytest.fixture(scope="session")
+# Ended with its module: while it is open, an event loop runs in this thread, where other tests use the database.
+@pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="Install playwright to run the browser tests.")
     if not Path(CHROMIUM).exists():
