@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -199,14 +199,18 @@ from gone where i.id = gone.index_id
 """
 
 
-def delete_documents(documents: Sequence[UUID]) -> int:
-    """Remove documents from every generation, batch by batch, each batch in one transaction; returns how many."""
+def delete_documents(documents: Sequence[UUID], *, first: Callable[[], object] = lambda: None) -> int:
+    """Remove documents from every generation, batch by batch, each batch in one transaction; returns how many.
+
+    Each transaction begins with `first`, which raises when the caller may not delete any more.
+    """
     ids = list(documents)
-    return sum(_delete_batch(ids[at : at + DELETE_BATCH]) for at in range(0, len(ids), DELETE_BATCH))
+    return sum(_delete_batch(ids[at : at + DELETE_BATCH], first=first) for at in range(0, len(ids), DELETE_BATCH))
 
 
 @transaction.atomic
-def _delete_batch(ids: list[UUID]) -> int:
+def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
+    first()
     rows = list(Document.objects.filter(id__in=ids).order_by("id").select_for_update().only("id", "file", "source_id"))
     found = {"ids": [row.id for row in rows]}
     # Documents first, then generations: the order in which indexing locks them. Nobody else moves these words now.

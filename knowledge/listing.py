@@ -32,11 +32,13 @@ def take_stock(run: SyncRun, index: KnowledgeIndex, connector: Connector, *, tok
     known = dict(run.source.documents.values_list("remote_id", "version"))
     for batch in _batches(connector.list(known)):
         _store(run, index, batch, listing=listing, token=token)
-    type(run.source).objects.filter(pk=run.source_id).update(connector_state=storable(connector.state))
-    notice = str(connector.state.get("notice", ""))
-    if notice:
-        run.note(token, notice=storable(notice))
-    return list(run.source.documents.exclude(listed_by=listing).values_list("id", flat=True))
+    state = storable(connector.state)
+    notice = {"notice": str(state["notice"])} if state.get("notice") else {}
+    with transaction.atomic():
+        # The run's row first: to a late step, all that another one has listed meanwhile would seem to be gone.
+        run.note(token, **notice)
+        type(run.source).objects.filter(pk=run.source_id).update(connector_state=state)
+        return list(run.source.documents.exclude(listed_by=listing).values_list("id", flat=True))
 
 
 def _batches(documents: Iterator[RemoteDocument]) -> Iterator[list[RemoteDocument]]:

@@ -47,13 +47,15 @@ HEARTBEAT_SECONDS = 10.0
 def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
     """The unfinished run of this source, or a new one; queued after the commit.
 
-    A run that waits for approval lists again: what it missed may be back.
+    A run that waits for approval lists again: what it missed may be back. One that only tries documents again lists
+    as well.
     """
     KnowledgeSource.objects.hold(source.pk)
     run = source.runs.unfinished().first()
     if run is None:
         run = SyncRun.objects.create(source=source, trigger=trigger, actor_label=current_caller().label)
-    elif run.status == Status.WAITING and trigger not in (SyncRun.PUSH, SyncRun.RETRY):
+    elif trigger not in (SyncRun.PUSH, SyncRun.RETRY) and (run.status == Status.WAITING or run.only_retries):
+        run.trigger = trigger
         _requeue(run, approved_deletions=0)
     enqueue_step(run)
     return run
@@ -96,7 +98,7 @@ def run_to_end(run: SyncRun, on_progress: Callable[[SyncRun], None] | None = Non
 
 def _requeue(run: SyncRun, *, approved_deletions: int) -> None:
     run.status, run.deletions_waiting, run.approved_deletions = Status.QUEUED, 0, approved_deletions
-    run.save(update_fields=["status", "deletions_waiting", "approved_deletions"])
+    run.save(update_fields=["status", "trigger", "deletions_waiting", "approved_deletions"])
 
 
 def enqueue_step(run: SyncRun) -> None:
@@ -211,7 +213,7 @@ def _list(run: SyncRun, index: KnowledgeIndex, connector: Any, *, token: UUID) -
     if len(gone) > allowed:
         run.note(token, deletions_waiting=len(gone))
     else:
-        run.note(token, deleted=ledger.delete_documents(gone))
+        run.note(token, deleted=ledger.delete_documents(gone, first=lambda: run.note(token)))
 
 
 def _progress(outcome: Outcome) -> dict[str, Any]:
@@ -226,10 +228,10 @@ def _progress(outcome: Outcome) -> dict[str, Any]:
 
 @transaction.atomic
 def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
-    """End the run unless a push has come in between; the source's row holds pushes off while we look."""
+    """End the run unless a push, or a wish to list, has come in between; the source's row holds both off meanwhile."""
     KnowledgeSource.objects.hold(run.source_id)
-    if ledger.due(index).exists():
-        run.note(token)
+    run.note(token)
+    if run.status == Status.QUEUED or ledger.due(index).exists():
         return False
     status = Status.WAITING if run.deletions_waiting else Status.DONE
     run.end(token, status, receipt=_receipt(run, index))

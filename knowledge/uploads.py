@@ -192,6 +192,8 @@ def delete(document: Document) -> None:
 def retry(documents: Iterable[Document]) -> list[SyncRun]:
     """Try failed or stale documents again, whatever their attempts; returns the runs that do it."""
     rows = list(documents)
-    ledger.make_due([row.pk for row in rows])
     sources = {row.source_id: row.source for row in rows}
-    return [sync.start(source, trigger=SyncRun.RETRY) for source in sources.values()]
+    # The sources first, which starting locks, and in one order: so do pushes, and neither waits for the other for ever.
+    runs = [sync.start(source, trigger=SyncRun.RETRY) for _, source in sorted(sources.items())]
+    ledger.make_due([row.pk for row in rows])
+    return runs

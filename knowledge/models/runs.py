@@ -104,6 +104,11 @@ class SyncRun(models.Model):
         return self.trigger not in (self.PUSH, self.RETRY) and not self.source.is_pushed
 
     @property
+    def only_retries(self) -> bool:
+        """Whether it leaves out a listing that its source could give."""
+        return self.trigger == self.RETRY and not self.source.is_pushed
+
+    @property
     def looks_stuck(self) -> bool:
         """True when a worker should be at it and has not shown itself for a while."""
         if self.status not in (self.Status.LISTING, self.Status.INDEXING):
