@@ -37,10 +37,16 @@ def keep(body: bytes, *, filename: str = "") -> Original:
     if len(suffix) > MAX_SUFFIX or not suffix[1:].isalnum() or not suffix.isascii():
         suffix = ""
     name = f"originals/{digest[:2]}/{digest}{suffix}"
-    if not default_storage.exists(name):
+    if not _is_whole(name, len(body)):
+        default_storage.delete(name)
         name = default_storage.save(name, ContentFile(body))
         _flush_to_disk(name)
     return Original(name=name, sha256=digest, size=len(body))
+
+
+def _is_whole(name: str, size: int) -> bool:
+    """A process that was killed while it wrote has left the beginning of a file under the name of the whole."""
+    return default_storage.exists(name) and default_storage.size(name) == size
 
 
 def read(document: Document) -> bytes:
