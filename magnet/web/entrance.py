@@ -37,6 +37,8 @@ MEGABYTE = 1024 * 1024
 # How long a refused upload is read and thrown away: a connection closed at once would lose the answer on its way.
 DRAIN_SECONDS = 10.0
 LEFT = 499
+# The address is the proof of whoever was invited, so the log holds only its beginning.
+SECRET_IN_PATH = re.compile(r"(/choose-password/[^/]+/)[^/]+")
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -213,7 +215,7 @@ class Visit:
         write(
             "request",
             method=self.scope["method"],
-            path=self.path,
+            path=SECRET_IN_PATH.sub(r"\1…", self.path),
             status=self.status or LEFT,
             duration_ms=round(milliseconds, 1),
             client=(self.scope.get("client") or ("",))[0],

@@ -235,3 +235,11 @@ async def test_a_key_travels_only_over_https_where_the_operator_says_so(api, set
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     assert_problem(await api.get("/api/providers"), 403, "not_allowed")
     assert (await api.get("/api/providers", headers={"X-Forwarded-Proto": "https"})).status_code == 200
+
+
+async def test_the_log_does_not_hold_what_proves_an_invitation(anonymous, caplog):
+    caplog.set_level("INFO", logger="magnet.requests")
+    await anonymous.get("/admin/choose-password/MQ/a-secret-token/")
+
+    (line,) = (record.msg for record in caplog.records if record.name == "magnet.requests")
+    assert line["path"] == "/admin/choose-password/MQ/…/"
