@@ -15,6 +15,7 @@ MagnetError
 ├── RateLimited             429  our own limit; says when to come back
 ├── NotConfigured           503  a setting is missing
 ├── DatabaseUnavailable     503
+├── ServerStopping          503  the server ends before the answer was complete
 ├── AddressRefused          422  an outbound address that we do not fetch
 ├── SourceError             502  a knowledge source did not do its part
 │   ├── ListingFailed       502  the listing is not complete, so nothing is deleted
@@ -110,6 +111,15 @@ class NotConfigured(MagnetError):
 
 class DatabaseUnavailable(MagnetError):
     status, code, title = 503, "database_unavailable", "The database does not answer"
+
+
+class ServerStopping(MagnetError):
+    status, code, title = 503, "server_stopping", "Magnet is being restarted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Magnet is being restarted, so this was cut off. Try again in a moment.", retry_after_seconds=5
+        )
 
 
 class AddressRefused(InvalidInput):

@@ -18,7 +18,7 @@ import structlog
 from django.conf import settings
 
 from magnet.callers import SYSTEM, Caller, bind_caller
-from magnet.errors import MagnetError, NotAllowed, NotSignedIn, RateLimited, TooLarge
+from magnet.errors import MagnetError, NotAllowed, NotSignedIn, RateLimited, ServerStopping, TooLarge
 from magnet.web import auth, cors, rate_limits
 from magnet.web.problems import problem_body, problem_headers
 
@@ -72,6 +72,9 @@ class Entrance:
             await self.app(visit.scope, visit.receive, visit.send)
         except MagnetError as refusal:
             await visit.refuse(refusal)
+        except asyncio.CancelledError:
+            # The server ends and waits no longer; clients that leave never get here.
+            await visit.refuse(ServerStopping())
 
 
 class Visit:

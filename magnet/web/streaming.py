@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.http import HttpRequest, StreamingHttpResponse
 
-from magnet.errors import MagnetError
+from magnet.callers import current_caller
+from magnet.errors import MagnetError, ServerStopping
 from magnet.web.problems import plain_json, problem
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ HEARTBEAT_SECONDS = 15.0
 JOIN_SECONDS = 0.03
 TERMINAL = ("completed", "error")
 HEARTBEAT = b": still here\n\n"
+
+# The answers that are being streamed, for the moment at which the server ends.
+_open: set[_Inbox] = set()
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=plain_json).encode
 
@@ -58,12 +62,19 @@ def event_stream(
     return response
 
 
+def end_all() -> None:
+    """End every stream with an `error` event, because the server stops; in the event loop of the streams."""
+    for inbox in list(_open):
+        inbox.fail(ServerStopping())
+
+
 async def _frames(
     events: AsyncIterator[Event], *, heartbeat_seconds: float, instance: str
 ) -> AsyncGenerator[bytes, None]:
-    inbox = _Inbox()
-    reading = asyncio.create_task(_read(events, inbox, instance=instance))
+    inbox = _Inbox(instance=instance, request_id=current_caller().request_id)
+    reading = asyncio.create_task(_read(events, inbox))
     number = 0
+    _open.add(inbox)
     try:
         while True:
             if not await inbox.has_something(heartbeat_seconds):
@@ -77,6 +88,7 @@ async def _frames(
             if taken[-1].name == "text":
                 await inbox.collect(JOIN_SECONDS)
     finally:
+        _open.discard(inbox)
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
@@ -86,7 +98,7 @@ def _frame(number: int, event: Event) -> bytes:
     return f"id: {number}\nevent: {event.name}\ndata: {_encode(event.data)}\n\n".encode("utf-8", "replace")
 
 
-async def _read(events: AsyncIterator[Event], inbox: _Inbox, *, instance: str) -> None:
+async def _read(events: AsyncIterator[Event], inbox: _Inbox) -> None:
     """Put every event into the inbox, up to and with the terminal one, which this adds where it is missing."""
     try:
         async with aclosing(events) as source:  # type: ignore[type-var]  # every source is a generator
@@ -100,19 +112,28 @@ async def _read(events: AsyncIterator[Event], inbox: _Inbox, *, instance: str) -
     except Exception as fault:
         log.error("stream_failed", exc_info=fault)
         error = MagnetError("Something went wrong on our side. Ask again, and name the request id if it stays so.")
-    inbox.put(Event("error", problem(error, instance=instance)))
+    inbox.fail(error)
 
 
 class _Inbox:
     """What was read and not yet sent; texts that follow each other are joined."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, instance: str, request_id: str) -> None:
+        self.instance, self.request_id = instance, request_id
+        self._is_over = False
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         # Set by everything but text, which nobody needs to wait for.
         self._is_urgent = asyncio.Event()
 
+    def fail(self, error: MagnetError) -> None:
+        self.put(Event("error", problem(error, instance=self.instance, request_id=self.request_id)))
+
     def put(self, event: Event) -> None:
+        """Take an event in; after the terminal one nothing more."""
+        if self._is_over:
+            return
+        self._is_over = event.name in TERMINAL
         self._events.append(event)
         self._arrived.set()
         if event.name != "text":

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from magnet.errors import ProviderBusy
-from magnet.web.streaming import Event, event_stream
+from magnet.web.entrance import Entrance
+from magnet.web.streaming import Event, end_all, event_stream
 
 COMPLETED = Event("completed", {"cost": Decimal("0.0000002")})
 
@@ -111,3 +112,40 @@ def test_the_headers_keep_proxies_from_collecting():
     assert response["Content-Type"].startswith("text/event-stream")
     assert response["Cache-Control"] == "no-cache"
     assert response["X-Accel-Buffering"] == "no"
+
+
+async def test_a_server_that_stops_says_so_in_every_stream():
+    async def endless():
+        while True:
+            yield Event("text", {"text": "and "})
+            await asyncio.sleep(0.001)
+
+    streams = [asyncio.create_task(frames_of(endless(), instance=f"/answer/{number}")) for number in range(3)]
+    await asyncio.sleep(0.05)
+    end_all()
+    for number, frames in enumerate(await asyncio.wait_for(asyncio.gather(*streams), 5)):
+        _, name, last = parsed(frames)[-1]
+        assert (name, last["code"], last["instance"]) == ("error", "server_stopping", f"/answer/{number}")
+
+
+async def test_a_server_that_stops_says_so_to_who_waits_for_a_whole_answer():
+    sent = []
+
+    async def slow(scope, receive, send):
+        await asyncio.sleep(60)
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/health/live", "headers": []}
+    visit = asyncio.create_task(Entrance(slow)(scope, receive, send))
+    await asyncio.sleep(0.05)
+    visit.cancel()
+    await asyncio.wait_for(visit, 5)
+    assert sent[0]["status"] == 503
+    assert (b"Retry-After", b"5") in sent[0]["headers"]
+    assert json.loads(sent[1]["body"])["code"] == "server_stopping"
+    assert sent[-1] == {"type": "http.response.body", "body": b""}

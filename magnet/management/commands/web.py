@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -17,6 +18,7 @@ from magnet.processes.supervisor import Program, Supervisor
 
 # Answers that are being written are finished; a stream that takes longer is cut, and says so.
 DRAIN_SECONDS = 8
+LAST_WORDS_SECONDS = 1
 
 
 class Command(BaseCommand):
@@ -69,6 +71,14 @@ def program(listener: socket.socket, *, name: str = "web") -> Program:
 def serve(listener: socket.socket) -> None:
     import uvicorn
 
+    from magnet.web import streaming
+
+    class Server(uvicorn.Server):  # type: ignore[misc]  # mypy does not follow uvicorn
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Waits for answers that are being written; before it gives up, streams are told so."""
+            asyncio.get_running_loop().call_later(DRAIN_SECONDS - LAST_WORDS_SECONDS, streaming.end_all)
+            await super().shutdown(sockets)
+
     if not settings.IS_PRODUCTION:
         # There the static files come straight from the apps, and nobody misses the folder of collected ones.
         warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
@@ -82,4 +92,4 @@ def serve(listener: socket.socket) -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         proxy_headers=True,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
