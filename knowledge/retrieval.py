@@ -26,6 +26,8 @@ MODES: tuple[Mode, ...] = ("hybrid", "meaning", "words")
 MAX_LIMIT = 200
 # What is longer is a pasted document, and its beginning says what it is about.
 MAX_QUESTION_CHARACTERS = 12_000
+# So many of the chunks that were weighed are kept to explain an answer; the worst ones explain nothing.
+MOST_CANDIDATES = 100
 # Where the columns of a passage begin in a row.
 PASSAGE = 7
 
@@ -163,7 +165,7 @@ def found_in(
     rows: Sequence[Row], searched: Sequence[Generation], *, minimum_score: float, in_scope: int | None
 ) -> Found:
     sources = {generation.index_id: generation.source for generation in searched}
-    candidates = tuple(Candidate(row[0], sources[row[1]], *row[2:PASSAGE]) for row in rows)
+    candidates = tuple(Candidate(row[0], sources[row[1]], *row[2:PASSAGE]) for row in rows[:MOST_CANDIDATES])
     # Only the best rows carry a document and a text.
     passages = tuple(
         _passage(row, sources[row[1]]) for row in rows if row[PASSAGE] is not None and row[2] >= minimum_score

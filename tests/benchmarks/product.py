@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -53,21 +53,30 @@ class Product:
 
 
 @contextmanager
-def started(*, variables: Mapping[str, str] | None = None) -> Iterator[Product]:
-    """`manage.py start` in a data folder of its own, on a free port; all of it is gone afterwards."""
-    port = free_port()
-    with data_folder() as folder:
+def started(*, folder: Path | None = None, variables: Mapping[str, str] | None = None) -> Iterator[Product]:
+    """`manage.py start` on a free port, in this data folder or in one of its own, which is gone afterwards."""
+    with ExitStack() as stack:
+        where = folder or stack.enter_context(data_folder())
+        port = free_port()
+        process, log = stack.enter_context(running(where, port, variables or {}))
         began = time.monotonic()
+        key = wait_until_ready(port, where, process, log=log)
+        yield Product(f"http://127.0.0.1:{port}", key, process, began, where)
+
+
+@contextmanager
+def running(folder: Path, port: int, variables: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    limits = {"PORT": str(port), "MAGNET_REQUESTS_PER_MINUTE": "1000000"}
+    with (folder.parent / "log").open("wb") as log:
         process = subprocess.Popen(
             [PYTHON, "manage.py", "start"],
             cwd=ROOT,
-            env=environment(folder, PORT=str(port), MAGNET_REQUESTS_PER_MINUTE="1000000", **(variables or {})),
+            env=environment(folder, **limits, **variables),
             stdout=subprocess.DEVNULL,
-            stderr=(log := (folder.parent / "log").open("wb")),
+            stderr=log,
         )
         try:
-            key = wait_until_ready(port, folder, process, log=Path(log.name))
-            yield Product(f"http://127.0.0.1:{port}", key, process, began, folder)
+            yield process, Path(log.name)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
