@@ -22,6 +22,7 @@ from magnet.api.root import json_response
 from magnet.database import in_database
 from magnet.errors import Conflict, InvalidInput
 from magnet.models import AIModel
+from magnet.tracing import trace
 from magnet.web.auth import Needs
 
 router = Router(tags=["Knowledge sources"])
@@ -75,14 +76,15 @@ async def sync_knowledge_source(request: HttpRequest, response: HttpResponse, sl
 @router.post("/{slug}/search", response=FoundOut, auth=RUN)
 async def search_knowledge_source(request: HttpRequest, slug: str, body: Search) -> HttpResponse:
     """Find the passages that fit a query best."""
-    found = await retrieval.search(
-        body.query,
-        sources=[slug],
-        limit=body.limit,
-        mode=body.mode,
-        filter=body.filter,
-        minimum_score=body.minimum_score,
-    )
+    with trace(feature="search", slug=slug, summary=body.query, channel="api"):
+        found = await retrieval.search(
+            body.query,
+            sources=[slug],
+            limit=body.limit,
+            mode=body.mode,
+            filter=body.filter,
+            minimum_score=body.minimum_score,
+        )
     passages = [show_passage(passage) for passage in found.passages]
     return json_response({"passages": passages, "documents_in_scope": found.documents_in_scope})
 
@@ -169,8 +171,7 @@ def _columns(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     kind = CONNECTORS[source.connector]
     if body.config is not None:
         configuration.prove(kind.Config, body.config, field="config")
-        if _addresses(body.config) - _addresses(source.config):
-            # Whoever can change the address must not learn the secrets that were meant for another one.
+        if source.leads_elsewhere(body.config):
             columns["encrypted_secrets"] = ""
     if body.secrets is not None:
         configuration.prove(kind.Secrets, body.secrets, field="secrets")
@@ -189,10 +190,6 @@ def _refuse_what_is_fixed(source: KnowledgeSource, changes: dict[str, Any]) -> N
     model = changes.get("embedding_model")
     if model is not None and model != source.embedding_model and source.indexes.exists():
         raise Conflict(f"The embedding model of “{source.name}” is fixed, because documents are indexed with it.")
-
-
-def _addresses(config: dict[str, Any]) -> set[str]:
-    return {value for value in config.values() if isinstance(value, str) and "://" in value}
 
 
 def _start_sync(slug: str) -> RunOut:

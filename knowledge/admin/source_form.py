@@ -44,7 +44,11 @@ class SourceForm(forms.ModelForm):
         source = self.instance
         source.connector = self.connector_kind
         stored = {CONFIG: source.config, CHUNKER: source.chunker_config, SECRETS: self.stored_secrets}
-        found = {section.prefix: config_from(self, section, stored=stored[section.prefix]) for section in self.sections}
+        found: dict[str, dict[str, Any]] = {}
+        for section in self.sections:
+            found[section.prefix] = config_from(self, section, stored=stored[section.prefix])
+            if section.prefix == CONFIG and source.leads_elsewhere(found[CONFIG]):
+                stored[SECRETS] = {}
         source.config = found[CONFIG]
         source.chunker_config = found[CHUNKER]
         if found[SECRETS]:
@@ -101,7 +105,9 @@ def fieldsets_for(kind: str, *, is_fixed: bool) -> list[tuple[Any, dict[str, Any
     if connection:
         groups.append((connector.label, {"fields": connection, "description": connector.description}))
     if secrets:
-        groups.append((_("Sign-in, where the source asks for it"), {"fields": secrets, "classes": ["collapse"]}))
+        note = _("They are for this address: with another one, enter them again.")
+        about = {"fields": secrets, "classes": ["collapse"], "description": note}
+        groups.append((_("Sign-in, where the source asks for it"), about))
     if not connector.is_pushed:
         clock = ("schedule", "cron", "time_zone", "deletion_guard_percent")
         groups.append((_("Looking for changes"), {"fields": clock}))

@@ -134,6 +134,10 @@ class KnowledgeSource(Named, Tagged):
                     names.add(str(getattr(getattr(row, "version", row), "identity", row)))
         return sorted(names)
 
+    def leads_elsewhere(self, config: dict[str, Any]) -> bool:
+        """Whether settings name a new address: whoever can change it must not learn the secrets for the old one."""
+        return bool(_addresses(config) - _addresses(self.config))
+
     def set_secrets(self, secrets: dict[str, Any]) -> None:
         self.encrypted_secrets = encrypt(secrets)
 
@@ -160,6 +164,10 @@ class KnowledgeSource(Named, Tagged):
         else:
             step = steps.get(self.Schedule(self.schedule))
             self.next_sync_at = after + step if step else None
+
+
+def _addresses(config: dict[str, Any]) -> set[str]:
+    return {value for value in config.values() if isinstance(value, str) and "://" in value}
 
 
 def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:

@@ -80,6 +80,17 @@ def test_secrets_are_stored_encrypted_and_survive_an_empty_field(owner):
     assert (source.name, decrypt(source.encrypted_secrets)["password"]) == ("Help", "hush-hush")
 
 
+def test_a_new_address_forgets_the_secrets_that_were_for_the_old_one(owner):
+    add(owner, "website", website(secrets__username="bot", secrets__password="hush-hush"))
+    source = KnowledgeSource.objects.get()
+
+    owner.post(reverse(CHANGE, args=[source.pk]), website(config__start_url="https://elsewhere.example.com"))
+
+    source.refresh_from_db()
+    assert source.config["start_url"] == "https://elsewhere.example.com/"
+    assert "hush-hush" not in str(decrypt(source.encrypted_secrets))
+
+
 def test_slug_kind_and_the_embedding_model_in_use_stay(owner):
     source = factories.source("handbook")
     factories.push(source, a="# A\n\nWords.")

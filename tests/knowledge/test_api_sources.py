@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from knowledge.models import KnowledgeSource
+from magnet import tracing
 from magnet.database import in_database
 from tests import factories
 from tests.fixtures_api import bearer
@@ -140,6 +141,14 @@ async def test_passages_are_found_with_their_document_and_scores(api, office):
     assert "behind the building" in passage["text"]
     assert {"heading", "page", "score", "semantic_score", "word_score", "start", "end"} <= set(passage)
     assert found.json()["documents_in_scope"] is None
+
+
+async def test_a_search_leaves_a_trace_that_names_what_was_looked_for(api, office):
+    await api.post("/api/knowledge-sources/office/search", json={"query": "parking"})
+    await in_database(tracing.flush)
+
+    (trace,) = (await api.get("/api/traces", params={"feature": "search"})).json()["items"]
+    assert (trace["slug"], trace["summary"]) == ("office", "parking")
 
 
 async def test_a_filter_that_fits_nothing_says_how_many_documents_it_left(api, office):
