@@ -50,6 +50,14 @@ def test_a_service_runs_a_command_that_exists_under_production_settings(name):
     assert service["environment"]["MAGNET_ENVIRONMENT"] == "production"
 
 
+@pytest.mark.parametrize("name", ["migrate", "web", "worker"])
+def test_every_setting_of_the_operator_reaches_a_service_but_for_the_places_in_the_container(name):
+    service = COMPOSE["services"][name]
+
+    assert service["env_file"] == [{"path": ".env", "required": False}]
+    assert (service["environment"]["HOST"], service["environment"]["MAGNET_DATA_DIR"]) == ("0.0.0.0", "/data")
+
+
 def test_web_and_workers_wait_for_the_migrations_and_share_the_files():
     for name in ("web", "worker"):
         service = COMPOSE["services"][name]
