@@ -134,3 +134,11 @@ def test_the_command_builds_what_is_missing_and_ends():
 
     assert indexes() == {index.hnsw_name: True}
     assert told.getvalue() == "Vector indexes built or dropped: 1\n"
+
+
+def test_vectors_are_kept_in_the_row_where_the_exact_scan_reads_them():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select attstorage from pg_attribute where attrelid = 'knowledge_chunk'::regclass and attname = 'embedding'"
+        )
+        assert cursor.fetchone() == ("m",)
