@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from knowledge import originals, sync
+from knowledge import ledger, originals, sync
 from knowledge.models import SyncRun
 from magnet import retention
 
@@ -26,5 +26,5 @@ def tick() -> int:
 
 
 def sweep() -> dict[str, int]:
-    """Once a day: forget what was kept long enough, and files that nothing refers to."""
-    return {**retention.forget(), "files": originals.sweep()}
+    """Once a day: forget what was kept long enough, texts of deleted documents, and files that nothing refers to."""
+    return {**retention.forget(), "late_traces": ledger.blank_late_traces(), "files": originals.sweep()}

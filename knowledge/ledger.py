@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -224,6 +225,22 @@ def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
     Trace.objects.blank_documents(found["ids"])
     transaction.on_commit(partial(originals.discard, [row.file.name or "" for row in rows]))
     return len(rows)
+
+
+def blank_late_traces(*, younger_than: timedelta = timedelta(days=2)) -> int:
+    """Blank what was recorded of documents after they were deleted, because an answer was on its way meanwhile."""
+    traces = Trace.objects.filter(started_at__gte=timezone.now() - younger_than).exclude(documents=[])
+    named = {document for documents in traces.values_list("documents", flat=True).iterator() for document in documents}
+    gone: list[UUID] = []
+    for batch in batched(named, DELETE_BATCH):
+        gone += set(batch) - set(Document.objects.filter(id__in=batch).values_list("id", flat=True))
+    return int(Trace.objects.blank_documents(gone)) if gone else 0
+
+
+def batched(values: Iterable[UUID], size: int) -> Iterator[list[UUID]]:
+    waiting = iter(values)
+    while batch := list(islice(waiting, size)):
+        yield batch
 
 
 def lock_generations(sources: Iterable[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from knowledge import uploads
+from knowledge import jobs, uploads
 from knowledge.models import Document
 from magnet.models import Span, SpanPayload, Trace
 from tests import factories
@@ -33,3 +33,17 @@ def test_deleting_a_document_blanks_the_traces_that_quote_it_and_keeps_their_fig
     assert (about_bees.input, about_bees.output, about_bees.is_blanked) == (None, None, True)
     assert about_bees.span.input_tokens == 7
     assert (about_cows.input, about_cows.is_blanked) == ({"text": "Cows make milk."}, False)
+
+
+def test_an_answer_that_was_on_its_way_while_its_document_was_deleted_is_blanked_by_the_sweep():
+    source = factories.source()
+    factories.push(source, bees="Bees make honey.", cows="Cows make milk.")
+    bees, cows = (Document.objects.get(remote_id=name) for name in ("bees", "cows"))
+    uploads.delete(Document.objects.get(pk=bees.pk))
+    about_bees, about_cows = recorded_answer(bees), recorded_answer(cows)
+
+    jobs.sweep()
+
+    about_bees.refresh_from_db()
+    about_cows.refresh_from_db()
+    assert (about_bees.input, about_bees.is_blanked, about_cows.is_blanked) == (None, True, False)
