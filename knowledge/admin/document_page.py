@@ -16,8 +16,8 @@ MAX_CHUNKS = 400
 
 def document_context(request: HttpRequest, document: Document) -> dict[str, Any]:
     passage = asked_passage(request, document)
-    wanted = request.GET.get("part", "")
-    part = part_of(len(document.text), wanted=int(wanted) if wanted.isdigit() else None, passage=passage)
+    wanted = number(request.GET.get("part", ""))
+    part = part_of(len(document.text), wanted=wanted, passage=passage)
     index = document.source.live_index
     chunks = chunks_of(document, part, index=index)
     return {
@@ -39,14 +39,18 @@ def document_context(request: HttpRequest, document: Document) -> dict[str, Any]
 
 def asked_passage(request: HttpRequest, document: Document) -> tuple[int, int] | None:
     """`?chunk=ID`, or `?start=…&end=…` in characters of the text; None where they name nothing in it."""
-    chunk_id, start, end = (request.GET.get(name, "") for name in ("chunk", "start", "end"))
-    if chunk_id.isdigit() and len(chunk_id) < 19:
+    chunk_id, start, end = (number(request.GET.get(name, "")) for name in ("chunk", "start", "end"))
+    if chunk_id is not None:
         chunk = Chunk.objects.filter(pk=chunk_id, document=document).only("start", "end").first()
         if chunk is not None:
             return chunk.start, chunk.end
-    if start.isdigit() and end.isdigit() and int(start) < int(end) and int(start) < len(document.text):
-        return int(start), min(int(end), len(document.text))
+    if start is not None and end is not None and start < min(end, len(document.text)):
+        return start, min(end, len(document.text))
     return None
+
+
+def number(said: str) -> int | None:
+    return int(said) if said.isdecimal() and len(said) < 19 else None
 
 
 def chunks_of(document: Document, part: Part, *, index: KnowledgeIndex | None) -> list[Any]:

@@ -31,7 +31,6 @@ class Mark:
     start: int
     end: int
     label: str
-    anchor: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def search_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -
     limit = request.GET.get("limit", "")
     chosen: dict[str, Any] = {
         "mode": mode if mode in MODES else MODES[0],
-        "limit": int(limit) if limit.isdigit() and int(limit) in LIMITS else LIMITS[0],
+        "limit": int(limit) if limit in map(str, LIMITS) else LIMITS[0],
     }
     return page.page(
         request, source, "knowledge/source_search.html", tab="search", source=source, question=question,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -28,9 +27,6 @@ def remote_key(remote_id: str) -> str:
 class DocumentQuerySet(models.QuerySet["Document"]):
     def named(self, remote_id: str) -> DocumentQuerySet:
         return self.filter(remote_key=remote_key(remote_id))
-
-    def named_any(self, remote_ids: Iterable[str]) -> DocumentQuerySet:
-        return self.filter(remote_key__in=[remote_key(remote_id) for remote_id in remote_ids])
 
     def without_body(self) -> DocumentQuerySet:
         """For lists: the text of thousands of documents would fill the memory."""

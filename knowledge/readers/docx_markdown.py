@@ -62,7 +62,7 @@ def styles_of(document: Document) -> dict[str, Style]:
         parent = found.get(value_of(element.find(f"{W}basedOn")), Style())
         heading = HEADING_STYLE.match(name)
         outline = value_of(element.find(f"{W}pPr/{W}outlineLvl"))
-        level = int(heading[1]) if heading else int(outline) + 1 if outline.isdigit() else parent.heading
+        level = int(heading[1]) if heading else int(outline) + 1 if outline.isdecimal() else parent.heading
         found[element.get(f"{W}styleId", "")] = Style(
             heading=1 if name.lower() == "title" else level if level <= 6 else 0,
             list_id=value_of(element.find(f"{W}pPr/{W}numPr/{W}numId")) or parent.list_id,
@@ -121,7 +121,7 @@ def paragraph(element: Any, *, sheet: Sheet) -> Iterator[tuple[str, bool]]:
     if list_id in {"", "0"}:
         yield text, False
         return
-    yield item(text, list_id=list_id, level=int(level) if level.isdigit() else 0, sheet=sheet), True
+    yield item(text, list_id=list_id, level=int(level) if level.isdecimal() else 0, sheet=sheet), True
 
 
 def item(text: str, *, list_id: str, level: int, sheet: Sheet) -> str:
@@ -171,4 +171,4 @@ def cell_texts(cell: Any, *, sheet: Sheet) -> list[str]:
     """Return the text of a cell and an empty one for every further column that it spans."""
     text = " ".join(" ".join(block for block, _ in blocks_of(cell, sheet=sheet)).split())
     span = value_of(cell.find(f"{W}tcPr/{W}gridSpan"))
-    return [text.lstrip("# "), *[""] * (min(int(span), 100) - 1 if span.isdigit() else 0)]
+    return [text.lstrip("# "), *[""] * (min(int(span), 100) - 1 if span.isdecimal() else 0)]

@@ -59,7 +59,7 @@ def period_in(request: HttpRequest) -> tuple[Period, int | None]:
     if first and last and first <= last and (last - first).days < MAX_DAYS:
         return Period(first, last), None
     wanted = request.GET.get("days", "")
-    days = int(wanted) if wanted.isdigit() and int(wanted) in CHOICES else CHOICES[0]
+    days = int(wanted) if wanted in map(str, CHOICES) else CHOICES[0]
     return Period(today - timedelta(days=days - 1), today), days
 
 

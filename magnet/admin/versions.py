@@ -155,10 +155,7 @@ class VersionedAdmin(MagnetAdmin):
         )  # fmt: skip
 
     def publish_now(self, request: HttpRequest, identity: Any) -> HttpResponseBase:
-        number = request.POST.get("number", "")
-        publication = identity.publish(
-            number=int(number) if number.isdigit() else None, note=request.POST.get("note", "")
-        )
+        publication = identity.publish(number=number_in(request, "number"), note=request.POST.get("note", ""))
         messages.success(
             request,
             _("Version %(n)d of “%(name)s” is live: callers get it from now on.")
@@ -221,4 +218,4 @@ def last_publication(identity: Any) -> Publication | None:
 
 def number_in(request: HttpRequest, name: str) -> int | None:
     value = (request.POST if request.method == "POST" else request.GET).get(name, "")
-    return int(value) if value.isdigit() and len(value) < 10 else None
+    return int(value) if value.isdecimal() and len(value) < 10 else None

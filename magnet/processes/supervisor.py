@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 import structlog
@@ -28,7 +28,6 @@ class Program:
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
     descriptors: Sequence[int] = ()
     stop_seconds: float = 10.0
 
@@ -58,7 +57,6 @@ class Keeper:
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603 - the commands are ours
             list(self.program.command),
-            env={**os.environ, **self.program.environment},
             pass_fds=self.program.descriptors,
             stdin=subprocess.DEVNULL,
             # Ctrl-C in the terminal reaches only us, so that the end is orderly.

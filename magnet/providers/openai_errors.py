@@ -71,10 +71,10 @@ def without_key(text: str, connection: Connection) -> str:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds until the provider wants to hear from us again: `retry-after-ms`, or `Retry-After` as number or date."""
     milliseconds = headers.get("retry-after-ms", "")
-    if milliseconds.replace(".", "", 1).isdigit():
+    if milliseconds.replace(".", "", 1).isdecimal():
         return float(milliseconds) / 1000
     value = headers.get("retry-after", "")
-    if value.replace(".", "", 1).isdigit():
+    if value.replace(".", "", 1).isdecimal():
         return float(value)
     parsed = email.utils.parsedate_tz(value) if value else None
     return max(0.0, email.utils.mktime_tz(parsed) - time.time()) if parsed else None

@@ -115,7 +115,18 @@ def test_a_citation_opens_the_document_at_its_passage(owner):
 
 
 @pytest.mark.parametrize(
-    "query", ["?chunk=x", "?chunk=99999999999999999999", "?start=9&end=1", "?start=-1&end=a", "?part=0", "?part=99"]
+    "query",
+    [
+        "?chunk=x",
+        "?chunk=99999999999999999999",
+        "?chunk=²",
+        "?start=9&end=1",
+        "?start=-1&end=a",
+        "?start=¹&end=²",
+        "?part=0",
+        "?part=99",
+        "?part=²",
+    ],
 )
 def test_a_link_to_nothing_opens_the_document_all_the_same(owner, query):
     factories.push(factories.source(), a="# A\n\nWords.")
