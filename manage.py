@@ -7,12 +7,13 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "magnet.settings")
-    from magnet.processes.start_up import prepare
+    from magnet.processes.start_up import prepare, without_tables_explained
 
     prepare(sys.argv)
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    with without_tables_explained():
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from magnet.postgres.postgres_place import no_magnet
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -40,6 +42,7 @@ DATA_DIR = Path(env.str("MAGNET_DATA_DIR", str(BASE_DIR / ".data"))).absolute()
 PORT = number("PORT", 8000)
 HOST = env.str("HOST", "127.0.0.1")
 # Which kind of process this is: `web` gets a connection pool; a worker must not, because fork would share it.
+# A `guest` uses a Magnet that is there already, and makes nothing where there is none.
 ROLE = env.str("MAGNET_ROLE", "command")
 
 
@@ -54,6 +57,8 @@ def kept_secret(variable: str, *, filename: str) -> str:
             f'Make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
         )
     path = DATA_DIR / filename
+    if ROLE == "guest" and not path.exists():
+        raise ImproperlyConfigured(no_magnet(DATA_DIR))
     try:
         return kept_text(path)
     except OSError as error:

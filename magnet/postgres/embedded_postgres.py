@@ -20,7 +20,7 @@ import psycopg
 
 from magnet.errors import NotConfigured
 from magnet.postgres import postgres_guardian
-from magnet.postgres.postgres_place import Place, place_of
+from magnet.postgres.postgres_place import Place, no_magnet, place_of
 
 START_SECONDS = 60
 WITHOUT_DATABASE = {
@@ -62,6 +62,8 @@ def attach_for_command(argv: Sequence[str]) -> None:
     from magnet import settings
 
     if settings.IS_EMBEDDED:
+        if settings.ROLE == "guest" and not place_of(settings.DATA_DIR).cluster.exists():
+            raise NotConfigured(no_magnet(settings.DATA_DIR))
         attach(settings.DATA_DIR)
 
 

@@ -26,6 +26,11 @@ MAX_SOCKET_FOLDER_BYTES = 90
 MAX_LOG_BYTES = 10_000_000
 
 
+def no_magnet(place: Path | str) -> str:
+    """What a person is told whose command needs a Magnet in a place that has none."""
+    return f"There is no Magnet in {place} yet. Start it once with `make run`, or set MAGNET_DATA_DIR."
+
+
 @dataclass(frozen=True)
 class Account:
     """The system account that runs the server: PostgreSQL refuses to run as root."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from django.db import ProgrammingError
 
 from magnet.errors import MagnetError
 from magnet.postgres.embedded_postgres import attach_for_command
+from magnet.postgres.postgres_place import no_magnet
+
+# Commands that ask something of a Magnet that was started before.
+GUESTS = {"ask", "sync", "create_api_key", "demo", "maintain_indexes", "createsuperuser", "changepassword"}
 
 
 def prepare(argv: Sequence[str]) -> None:
@@ -21,11 +28,34 @@ def prepare(argv: Sequence[str]) -> None:
         sys.exit(str(error))
 
 
+@contextmanager
+def without_tables_explained() -> Iterator[None]:
+    """Around the command: a database that was never migrated is told in a sentence."""
+    try:
+        yield
+    except (ProgrammingError, psycopg.errors.UndefinedTable) as error:
+        if os.environ.get("MAGNET_ROLE") != "guest" or not lacks_table(error):
+            raise
+        from magnet import settings
+
+        if settings.IS_EMBEDDED:
+            sys.exit(no_magnet(settings.DATA_DIR))
+        sys.exit("The database of DATABASE_URL lacks tables of Magnet. Run `manage.py migrate` and `manage.py demo`.")
+
+
+def lacks_table(error: Exception) -> bool:
+    return isinstance(error, psycopg.errors.UndefinedTable) or isinstance(
+        error.__cause__, psycopg.errors.UndefinedTable
+    )
+
+
 def take_role(argv: Sequence[str]) -> None:
     """Settings and django-q2 read these two variables while they are imported, and never again."""
     command = argv[1] if len(argv) > 1 else ""
     if command == "web":
         os.environ["MAGNET_ROLE"] = "web"
+    if command in GUESTS and not {"--help", "-h"} & set(argv):
+        os.environ["MAGNET_ROLE"] = "guest"
     if command == "work":
         os.environ["MAGNET_ROLE"] = "worker"
         os.environ["Q_CLUSTER_NAME"] = option(argv, "--cluster") or "fast"

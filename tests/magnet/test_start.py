@@ -103,7 +103,10 @@ def test_it_says_what_to_do_ends_cleanly_and_starts_again_unchanged(data_dir):
         assert f"http://localhost:{first.port}/admin/" in first.output
         assert re.search(rf"Sign in\s+admin@example.com\s+Password\s+{re.escape(password)} ", first.output)
         assert first.output.count(key) == 2
-        assert "manage.py ask handbook" in first.output
+        (told,) = re.findall(r"MAGNET_DATA_DIR=.* ask handbook .*", first.output)
+        asked = subprocess.run(told, shell=True, env=environment(Path("/nowhere")), capture_output=True, text=True)
+        assert asked.returncode == 0, asked.stderr
+        assert "Sources" in asked.stdout
         assert {(data_dir / name).stat().st_mode & 0o777 for name in ("admin_password.txt", "api_key.txt")} == {0o600}
         assert first.is_live()
         before = counts(data_dir)
@@ -202,6 +205,36 @@ def test_two_copies_run_side_by_side(data_dir):
         assert one.process.wait(30) == 0
 
         assert other.is_live()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ask", "handbook", "Why?"], ["sync", "handbook"], ["create_api_key", "CRM", "--scopes", "all"], ["demo"]],
+)
+def test_a_command_where_no_magnet_is_says_so_and_leaves_nothing_there(data_dir, command):
+    said = told_by(command, data_dir)
+
+    assert f"There is no Magnet in {data_dir} yet. Start it once with `make run`, or set MAGNET_DATA_DIR." in said
+    assert not data_dir.exists()
+
+
+def test_a_command_on_a_database_without_tables_says_so(data_dir):
+    # Anything that opens the database makes an empty one.
+    subprocess.run(
+        [PYTHON, str(ROOT / "manage.py"), "showmigrations"], env=environment(data_dir), capture_output=True, check=True
+    )
+
+    for command in ON_A_MAGNET:
+        assert f"There is no Magnet in {data_dir} yet." in told_by(command, data_dir)
+
+
+def told_by(command: list[str], data_dir: Path) -> str:
+    done = subprocess.run(
+        [PYTHON, str(ROOT / "manage.py"), *command], env=environment(data_dir), capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 def test_a_busy_port_is_told_in_a_sentence(data_dir):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import threading
 import time
@@ -79,6 +80,9 @@ def greeting(welcome: first_start.Welcome) -> str:
     key = welcome.api_key or "YOUR_KEY"
     password = f"{welcome.password}   (kept in {first_start.password_file()}; change it in the admin)"
     key_line = f"{welcome.api_key}   (kept in {first_start.api_key_file()})"
+    # The other terminal does not know where this one keeps its data.
+    is_elsewhere = settings.DATA_DIR != settings.BASE_DIR / ".data"
+    where = f"MAGNET_DATA_DIR={shlex.quote(str(settings.DATA_DIR))} " if is_elsewhere else ""
     own_key = "the ones you made (another: python manage.py create_api_key NAME --scopes all)"
     return f"""
 Magnet is ready.
@@ -94,7 +98,7 @@ Three things to try
      curl {url}/api/rag-tools/handbook/answer -H "Authorization: Bearer {key}" \\
           -H "Content-Type: application/json" -d '{{"question": "{QUESTION}"}}'
   3. In another terminal:
-     {sys.executable} {settings.BASE_DIR / "manage.py"} ask handbook "{QUESTION}"
+     {where}{sys.executable} {settings.BASE_DIR / "manage.py"} ask handbook "{QUESTION}"
 
 Stop with Ctrl-C.
 """
