@@ -207,10 +207,10 @@ def test_two_copies_run_side_by_side(data_dir):
         assert other.is_live()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [["ask", "handbook", "Why?"], ["sync", "handbook"], ["create_api_key", "CRM", "--scopes", "all"], ["demo"]],
-)
+ON_A_MAGNET = [["ask", "handbook", "Why?"], ["sync", "handbook"], ["create_api_key", "CRM", "--scopes", "all"]]
+
+
+@pytest.mark.parametrize("command", [*ON_A_MAGNET, ["demo"]])
 def test_a_command_where_no_magnet_is_says_so_and_leaves_nothing_there(data_dir, command):
     said = told_by(command, data_dir)
 
