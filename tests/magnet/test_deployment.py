@@ -18,6 +18,17 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 # Set by the commands themselves or by the tests, not by operators.
 INTERNAL = {"MAGNET_ROLE", "TEST_DATABASE"}
 
+# Where things are inside of a container.
+FIXED_IN_A_CONTAINER = {
+    "MAGNET_ENVIRONMENT",
+    "HOST",
+    "PORT",
+    "MAGNET_DATA_DIR",
+    "MAGNET_FILES_DIR",
+    "MAGNET_STATIC_ROOT",
+    "DATABASE_URL",
+}
+
 
 def offered() -> set[str]:
     return set(re.findall(r"^#?([A-Z_]+)=", EXAMPLE, re.MULTILINE))
@@ -55,7 +66,31 @@ def test_every_setting_of_the_operator_reaches_a_service_but_for_the_places_in_t
     service = COMPOSE["services"][name]
 
     assert service["env_file"] == [{"path": ".env", "required": False}]
-    assert (service["environment"]["HOST"], service["environment"]["MAGNET_DATA_DIR"]) == ("0.0.0.0", "/data")
+    # What stands here without the operator's value in it wins over .env.
+    fixed = {name for name, value in service["environment"].items() if f"${{{name}:" not in value}
+    assert fixed & offered() == FIXED_IN_A_CONTAINER
+
+
+def test_what_the_compose_file_insists_on_is_marked_as_required_in_the_example():
+    insisted = set(re.findall(r"\$\{([A-Z_]+):\?", (ROOT / "compose.yaml").read_text()))
+
+    assert {"POSTGRES_PASSWORD", "MAGNET_PUBLIC_URL"} <= insisted
+    assert insisted - marked_as_required() == set()
+
+
+def marked_as_required() -> set[str]:
+    """Settings below a heading or a comment that says so."""
+    marked, heading, comment = set(), "", ""
+    for line in EXAMPLE.splitlines():
+        if line.startswith("# -- "):
+            heading = line
+        elif found := re.match(r"#?([A-Z_]+)=", line):
+            if "required" in heading + comment:
+                marked.add(found[1])
+            comment = ""
+        else:
+            comment += line
+    return marked
 
 
 def test_web_and_workers_wait_for_the_migrations_and_share_the_files():
