@@ -183,9 +183,12 @@ class MagnetAdmin(ModelAdmin):
         if not change:
             super().save_model(request, obj, form, change)
             return
-        names = {*form.fields, *self.made_by_form}
         columns = [
-            field for field in obj._meta.concrete_fields if field.name in names or getattr(field, "auto_now", False)
+            field
+            for field in obj._meta.concrete_fields
+            if (field.editable and field.name in form.fields)
+            or field.name in self.made_by_form
+            or getattr(field, "auto_now", False)
         ]
         obj.save(update_fields=[field.name for field in columns])
 
