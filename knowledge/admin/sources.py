@@ -19,7 +19,7 @@ from knowledge import ledger, sync
 from knowledge.admin.progress import progress_of, receipt_sentences
 from knowledge.admin.searching import search_page
 from knowledge.admin.source_form import fieldsets_for, form_for
-from knowledge.admin.uploading import upload_page
+from knowledge.admin.uploading import outcomes, upload_page
 from knowledge.connectors import CONNECTORS
 from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
 from magnet.admin.base import SETTINGS_TAB, ObjectPage, Tab
@@ -155,6 +155,7 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
         return (
             ObjectPage("overview", self.overview),
             ObjectPage("upload", lambda request, source: upload_page(self, request, source), "change", ("GET", "POST")),
+            ObjectPage("outcomes", outcomes, "change", ("POST",)),
             ObjectPage("documents", self.documents_page),
             ObjectPage("search", lambda request, source: search_page(self, request, source)),
             ObjectPage("progress", self.progress),

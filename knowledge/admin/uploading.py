@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from knowledge import uploads
 from knowledge.admin.progress import progress_of
-from knowledge.models import KnowledgeSource
+from knowledge.models import Document, IndexedDocument, KnowledgeSource
 from knowledge.readers import supported_extensions
 from knowledge.uploads import PushedDocument
 from magnet.errors import InvalidInput, TooLarge
@@ -49,4 +50,24 @@ def take(source: KnowledgeSource, file: UploadedFile | None) -> dict[str, Any]:
     )
     pushed = uploads.push(source, [document], trigger="admin")
     result = "added" if pushed.added else "changed" if pushed.changed else "unchanged"
-    return {"name": file.name, "result": result, "run": str(pushed.run.pk) if pushed.run else None}
+    stored = Document.objects.filter(source=source, remote_id=file.name).values_list("pk", flat=True).first()
+    return {
+        "name": file.name,
+        "result": result,
+        "run": str(pushed.run.pk) if pushed.run else None,
+        "document": str(stored or ""),
+    }
+
+
+def outcomes(request: HttpRequest, source: Any) -> HttpResponseBase:
+    """What became of uploaded files, by the ids of their documents (`documents`, separated by commas)."""
+    asked = set(request.POST.get("documents", "").split(","))
+    entries = IndexedDocument.objects.filter(index__source=source, index__status="live")
+    rows = entries.values_list("document_id", "state", "failure")
+    found = {str(pk): outcome_of(pk, state, failure) for pk, state, failure in rows.iterator() if str(pk) in asked}
+    return JsonResponse({"documents": found})
+
+
+def outcome_of(pk: Any, state: str, failure: str) -> dict[str, str]:
+    url = reverse("admin:knowledge_document_change", args=[pk])
+    return {"state": state, "label": str(IndexedDocument.State(state).label), "reason": failure, "url": url}

@@ -46,6 +46,20 @@ def test_each_file_is_answered_with_what_became_of_it(owner, files):
     assert Document.objects.count() == 1
 
 
+def test_after_the_sync_each_file_is_live_or_says_why_not(owner, files):
+    source = factories.source()
+    good = upload(owner, source, "a.md", b"# A\n\nWords.").json()["document"]
+    bad = upload(owner, source, "bad.pdf", b"no pdf", "application/pdf").json()["document"]
+    index(source)
+    url = reverse("admin:knowledge_knowledgesource_outcomes", args=[source.pk])
+
+    found = owner.post(url, {"documents": f"{good},{bad},nonsense"}, **JSON).json()["documents"]
+
+    assert {name: found[name]["label"] for name in found} == {good: "Live", bad: "Failed"}
+    assert "claims to be a PDF file but is none" in found[bad]["reason"]
+    assert found[bad]["url"] == reverse("admin:knowledge_document_change", args=[bad])
+
+
 def test_a_file_that_is_too_large_is_refused_with_a_sentence(owner, files, settings):
     settings.MAX_UPLOAD_BYTES = 1024 * 1024
     response = upload(owner, factories.source(), "big.txt", b"x" * (1024 * 1024 + 1))

@@ -1,5 +1,5 @@
 // Files dropped on the page: sent two at a time, each with its own bar and its own result.
-import { element, sentenceFor, token } from "../magnet/requests.js";
+import { element, post, sentenceFor, token } from "../magnet/requests.js";
 import { follow } from "./progress.js";
 
 const AT_ONCE = 2;
@@ -14,6 +14,9 @@ const list = document.querySelector("[data-files]");
 const summary = document.querySelector("[data-files-summary]");
 const maxBytes = Number(form.dataset.maxBytes);
 const waiting = [];
+// Rows of files that arrived, by the ids of their documents.
+const arrived = new Map();
+const TONES = { live: "mg-success", stale: "mg-warning", failed: "mg-danger" };
 const count = { sending: 0, done: 0, failed: 0, all: 0 };
 let isFollowing = false;
 
@@ -42,7 +45,7 @@ function add(files) {
     const name = element("span", { text: file.name, classes: "mg-clip mg-strong", attributes: { title: file.name } });
     list.append(element("li", {}, name, element("span", { classes: "mg-progress" }, bar), state, reason));
     count.all += 1;
-    waiting.push({ file, bar, state, reason });
+    waiting.push({ file, bar, state, reason, name });
   }
   next();
 }
@@ -53,7 +56,7 @@ function next() {
     const item = waiting.shift();
     count.sending += 1;
     send(item)
-      .then((result) => settle(item, RESULTS[result.result] || result.result, "mg-success"))
+      .then((result) => settle(item, RESULTS[result.result] || result.result, result.document))
       .catch((error) => refuse(item, error.message))
       .finally(() => {
         count.sending -= 1;
@@ -62,17 +65,58 @@ function next() {
   }
 }
 
-function settle(item, label, tone) {
+function settle(item, label, document) {
   count.done += 1;
+  if (document) arrived.set(document, item);
   item.bar.style.width = "100%";
   item.state.textContent = label;
-  item.state.className = `mg-badge ${tone}`;
-  if (!isFollowing && label !== RESULTS.unchanged) {
+  item.state.className = "mg-badge mg-info";
+  if (!isFollowing) {
     isFollowing = true;
-    follow().finally(() => {
-      isFollowing = false;
-    });
+    followToOutcomes();
   }
+}
+
+// Files that arrive while one run ends are waited for as well.
+async function followToOutcomes() {
+  let known;
+  try {
+    do {
+      if (known !== undefined) await new Promise((wake) => setTimeout(wake, 1000));
+      known = arrived.size;
+      await follow();
+      await showOutcomes();
+    } while (arrived.size > known || count.sending);
+  } catch (error) {
+    summary.textContent = error.message;
+  } finally {
+    isFollowing = false;
+  }
+}
+
+async function showOutcomes() {
+  const body = new FormData();
+  body.append("documents", [...arrived.keys()].join(","));
+  const { documents } = await post(form.dataset.outcomes, body);
+  for (const [id, outcome] of Object.entries(documents)) showOutcome(arrived.get(id), outcome);
+  const states = Object.values(documents).map((outcome) => outcome.state);
+  const live = states.filter((state) => state === "live").length;
+  const failed = states.filter((state) => state === "failed" || state === "stale").length;
+  const waits = arrived.size - live - failed;
+  const parts = [`${live} live`, failed && `${failed} failed`, waits && `${waits} not yet`, count.failed && `${count.failed} refused`];
+  const said = `${waits ? "So far" : "Finished"}: ${parts.filter(Boolean).join(", ")}.`;
+  const link = element("a", { text: "See why", classes: "mg-link", attributes: { href: form.dataset.failed } });
+  summary.replaceChildren(said, ...(failed ? [" ", link] : []));
+  const sentence = document.querySelector("[data-sentence]");
+  if (sentence && !waits) sentence.textContent = said;
+}
+
+function showOutcome(item, { state, label, reason, url }) {
+  item.state.textContent = label;
+  item.state.className = `mg-badge ${TONES[state] || "mg-info"}`;
+  item.name.replaceChildren(element("a", { text: item.file.name, classes: "mg-link", attributes: { href: url } }));
+  item.reason.textContent = reason;
+  item.reason.hidden = !reason;
 }
 
 function refuse(item, sentence) {
