@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from knowledge.schemas import MAX_DOCUMENTS, GivenDocument, GivenDocuments
 from knowledge.uploads import PushedDocument
 from magnet.errors import InvalidInput, MalformedRequest, UnsupportedMediaType
+from magnet.shape_faults import sentence
 
 # Both are what people try first.
 FILE_FIELDS = ("files", "file")
@@ -70,8 +71,8 @@ def _given(body: bytes) -> GivenDocuments:
         return GivenDocuments.model_validate(json.loads(body))
     except ValidationError as error:
         errors: dict[str, list[str]] = {}
-        for fault in error.errors(include_input=False, include_url=False, include_context=False):
-            errors.setdefault(".".join(map(str, fault["loc"])), []).append(fault["msg"])
+        for fault in error.errors(include_input=False, include_url=False):
+            errors.setdefault(".".join(map(str, fault["loc"])), []).append(sentence(fault))
         raise InvalidInput.in_fields(errors, what="Some documents do not fit") from error
     except (ValueError, RecursionError) as error:
         raise MalformedRequest(f"The body is not valid JSON: {error}") from error

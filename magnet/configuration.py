@@ -14,6 +14,7 @@ from pydantic import ValidationError as ShapeError
 
 from magnet.errors import Conflict, InvalidInput, NotFound, StillInUse
 from magnet.models import AuditEntry
+from magnet.shape_faults import sentence
 
 M = TypeVar("M", bound=models.Model)
 MOST_NAMED = 20
@@ -148,7 +149,7 @@ def prove(shape: type[BaseModel], value: dict[str, Any] | None, *, field: str) -
         shape.model_validate(value)
     except ShapeError as error:
         for fault in error.errors():
-            errors.setdefault(".".join([field, *map(str, fault["loc"])]), [fault["msg"]])
+            errors.setdefault(".".join([field, *map(str, fault["loc"])]), [sentence(fault)])
     if errors:
         raise InvalidInput.in_fields(errors, what=f"Some settings in {field} do not fit")
 

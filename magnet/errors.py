@@ -58,11 +58,13 @@ class InvalidInput(MagnetError):
     status, code, title = 422, "invalid_input", "The input does not fit"
 
     @classmethod
-    def in_fields(cls, errors: Mapping[str, list[str]], *, what: str = "Some fields do not fit") -> InvalidInput:
-        """For messages by field: the sentence names the first of them, for readers who look no further."""
-        named = [f"{field or 'body'} ({said[0].rstrip('.')})" for field, said in errors.items() if said]
-        more = f" and {len(named) - MOST_FIELDS_NAMED} more" if len(named) > MOST_FIELDS_NAMED else ""
-        return cls(f"{what}: {', '.join(named[:MOST_FIELDS_NAMED])}{more}.", errors=dict(errors))
+    def in_fields(cls, errors: Mapping[str, list[str]], *, what: str = "") -> InvalidInput:
+        """For messages by field: the detail tells the first of them, for readers who look no further."""
+        named = [f"{field}: {said[0]}" if field else said[0] for field, said in errors.items() if said]
+        more = [f"And {len(named) - MOST_FIELDS_NAMED} more."] if len(named) > MOST_FIELDS_NAMED else []
+        sentences = [what, *named[:MOST_FIELDS_NAMED], *more]
+        detail = " ".join(f"{said.rstrip('.')}." for said in sentences if said)
+        return cls(detail, errors=dict(errors))
 
 
 class UnreadableDocument(InvalidInput):

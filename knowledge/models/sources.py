@@ -23,6 +23,7 @@ from magnet.encryption import decrypt, encrypt
 from magnet.errors import NotFound
 from magnet.models import AIModel
 from magnet.models.base import Named, Tagged
+from magnet.shape_faults import sentence
 
 if TYPE_CHECKING:
     from knowledge.models.indexes import KnowledgeIndex
@@ -174,5 +175,5 @@ def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None
     try:
         shape.model_validate(value)
     except ShapeError as error:
-        messages = [f"{'.'.join(map(str, e['loc'])) or field}: {e['msg']}" for e in error.errors()]
+        messages = [f"{'.'.join(map(str, e['loc'])) or field}: {sentence(e)}" for e in error.errors()]
         raise ValidationError({field: messages}) from error

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 
 from magnet.cleaning import storable
 from magnet.scopes import SCOPES
+from magnet.shape_faults import SLUG_PATTERN
 
 S = TypeVar("S")
 
@@ -28,7 +29,7 @@ def _as_decimal_string(value: Decimal) -> str:
 
 Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
-Slug = Annotated[Text, Field(min_length=1, max_length=100, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
+Slug = Annotated[Text, Field(min_length=1, max_length=100, pattern=SLUG_PATTERN)]
 Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=100)]], Field(max_length=50)]
 # A number of US dollars as a string: floats would round it.
 Money = Annotated[Decimal, PlainSerializer(_as_decimal_string, return_type=str)]

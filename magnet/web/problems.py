@@ -45,6 +45,7 @@ from magnet.errors import (
     NotSignedIn,
     TooLarge,
 )
+from magnet.shape_faults import sentence
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +78,9 @@ def problem_headers(error: MagnetError) -> dict[str, str]:
 
 
 def problem_body(error: MagnetError, *, instance: str = "", request_id: str = "") -> bytes:
-    return json.dumps(problem(error, instance=instance, request_id=request_id), default=plain_json).encode()
+    said = problem(error, instance=instance, request_id=request_id)
+    # What a caller sent may stand in it, half a character as well.
+    return json.dumps(said, ensure_ascii=False, default=plain_json).encode("utf-8", "replace")
 
 
 def problem_response(error: MagnetError, request: HttpRequest) -> HttpResponse:
@@ -146,7 +149,7 @@ def _by_field(errors: list[dict[str, Any]]) -> dict[str, list[str]]:
         place, *rest = error.get("loc", ("",))
         # In a body, the second name is that of the endpoint's argument.
         named = rest[1:] if place in {"body", "form", "file"} and len(rest) > 1 else rest
-        fields.setdefault(".".join(map(str, named or (place,))), []).append(str(error.get("msg", "")))
+        fields.setdefault(".".join(map(str, named or (place,))), []).append(sentence(error))
     return fields
 
 

@@ -68,6 +68,33 @@ async def test_fields_that_do_not_fit_are_named(api):
     assert "name" in said["allowed"]
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"name": "A", "kind": "local", "slug": "A b"}, "slug: Use lower-case letters, digits and single hyphens."),
+        ({"name": "A"}, "kind: This is required."),
+        ({"name": "", "kind": "local"}, "name: This must not be empty."),
+        ({"name": "x" * 999, "kind": "local"}, "name: Send at most 200 characters."),
+        ({"name": 5, "kind": "local"}, "name: Send a text."),
+        ({"name": "A", "kind": "local", "nome": 1}, "nome: There is no such field."),
+    ],
+)
+async def test_the_detail_names_the_field_and_says_what_to_do(api, body, detail):
+    said = assert_problem(await api.post("/api/providers", json=body), 422, "invalid_input")
+    assert said["detail"] == detail
+    assert list(said["errors"].values()) == [[detail.partition(": ")[2]]]
+
+
+async def test_a_number_is_asked_for_in_plain_words(api):
+    for wrong, sentence in (("x", "Send a whole number."), ("0", "Use 1 or more.")):
+        said = assert_problem(await api.get(f"/api/providers?limit={wrong}"), 422, "invalid_input")
+        assert said["detail"] == f"limit: {sentence}"
+
+
+async def test_a_problem_is_written_as_it_is_read(api):
+    assert "“nobody”".encode() in (await api.get("/api/providers/nobody")).content
+
+
 async def test_nul_and_broken_characters_are_refused_with_a_sentence(api):
     assert_problem(await api.post("/api/providers", json={"name": "a\0b", "kind": "local"}), 422, "invalid_input")
     headers = {"Content-Type": "application/json"}
