@@ -244,6 +244,14 @@ async def test_the_documentation_is_open_and_reaches_for_nothing_outside(anonymo
         assert "https://" not in text
 
 
+async def test_the_documentation_begins_with_what_callers_need_first(anonymous):
+    paths = (await anonymous.get("/schema/openapi.json")).json()["paths"]
+    tags = dict.fromkeys(tag for path in paths.values() for operation in path.values() for tag in operation["tags"])
+    assert next(iter(paths)) == "/api/rag-tools/{slug}/answer"
+    assert list(tags)[:4] == ["RAG tools", "Knowledge sources", "Documents", "Sync runs"]
+    assert list(tags)[4:] == ["Prompt templates", "Providers", "Models", "API keys", "Traces"]
+
+
 def test_the_scripts_of_the_documentation_are_served(live_api):
     for name in ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js"):
         assert httpx.get(f"{live_api.url}/static/ninja/{name}").status_code == 200
