@@ -9,12 +9,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
-from django.http import HttpRequest, HttpResponseBase
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
-from magnet.admin.base import MagnetAdmin
+from magnet.admin.base import MagnetAdmin, wants_json
 from magnet.admin.invitations import choose_password
 from magnet.admin.menu import SECTIONS
 from magnet.admin.sign_in import SignInForm
@@ -47,10 +50,28 @@ class MagnetAdminSite(UnfoldAdminSite):
         @wraps(view)
         def with_caller(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with acting_as(caller_of(request)):
-                response: HttpResponseBase = view(request, *args, **kwargs)
-                return response
+                return self.answered(view, request, *args, **kwargs)
 
         return super().admin_view(with_caller, cacheable)
+
+    def answered(self, view: Callable[..., Any], request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """What `view` answers; a refusal is told inside the frame of the admin, from where people find back."""
+        try:
+            response: HttpResponseBase = view(request, *args, **kwargs)
+        except PermissionDenied:
+            text = gettext("Your groups do not allow this page. Ask an owner if you need it.")
+            return self.refusal(request, gettext("Not allowed"), text, status=403)
+        except Http404:
+            text = gettext("There is nothing at this address. It may have been deleted, or the link is incomplete.")
+            return self.refusal(request, gettext("Nothing here"), text, status=404)
+        return response
+
+    def refusal(self, request: HttpRequest, title: str, text: str, *, status: int) -> HttpResponseBase:
+        if wants_json(request):
+            return JsonResponse({"detail": text}, status=status)
+        request.current_app = self.name  # type: ignore[attr-defined]  # as Django's own admin views do
+        context = {**self.each_context(request), "title": title, "text": text}
+        return TemplateResponse(request, "magnet/refusal.html", context, status=status)
 
 
 def caller_of(request: HttpRequest) -> Caller:

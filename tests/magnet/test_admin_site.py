@@ -97,6 +97,21 @@ def test_what_has_no_place_in_the_menu_of_a_viewer_is_closed_to_them(member):
     assert viewer.get(reverse("admin:knowledge_knowledgesource_add")).status_code == 403
 
 
+def test_a_refusal_stays_inside_the_admin_and_leads_home(member):
+    viewer = member("Viewer")
+
+    refused, missing = viewer.get(reverse("admin:usage")), viewer.get("/admin/no/such/page/")
+
+    assert (refused.status_code, missing.status_code) == (403, 404)
+    for response, sentence in ((refused, "Your groups do not allow this page."), (missing, "There is nothing at this")):
+        page = response.content.decode()
+        assert sentence in page
+        assert 'id="nav-sidebar' in page
+        assert f'href="{reverse("admin:index")}">Home' in page
+    asked_by_script = viewer.get(reverse("admin:usage"), headers={"Accept": "application/json"})
+    assert asked_by_script.json()["detail"].startswith("Your groups do not allow")
+
+
 def test_what_the_product_writes_cannot_be_changed_by_anybody(owner):
     written = [model for model, page in admin.site._registry.items() if isinstance(page, ReadOnlyAdmin)]
 
