@@ -11,16 +11,19 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.admin.menu import PEOPLE, MenuEntry
 from magnet.callers import current_caller
+from magnet.encryption import decrypt, encrypt
 from magnet.models import ApiKey, AuditEntry
 from magnet.scopes import ALL, SCOPES
 from magnet.templatetags.magnet_admin import ago_titled, badge_html
@@ -58,6 +61,10 @@ def grantable_scopes() -> list[tuple[str, list[tuple[str, str]]]]:
         if caller.may(scope):
             groups.setdefault(noun_of(scope), []).append((scope, str(SCOPES[scope])))
     return list(groups.items())
+
+
+def shown_once(key: ApiKey) -> str:
+    return f"shown-once-{key.pk}"
 
 
 def noun_of(scope: str) -> str:
@@ -146,13 +153,26 @@ class ApiKeyAdmin(MagnetAdmin):
         AuditEntry.record("made", obj, scopes=obj.scopes)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> Any:
-        """The only page on which the key can be read; it is stored nowhere."""
-        return self.page(
-            request, obj, "magnet/api_key_shown.html", key=obj.shown_once, list_url=self.list_url(), row=obj
-        )
+        """On to the page that shows the key; reloading that page does not make another one."""
+        request.session[shown_once(obj)] = encrypt(obj.shown_once)
+        return HttpResponseRedirect(self.url_of(obj, "made"))
 
     def object_pages(self) -> Sequence[ObjectPage]:
-        return (ObjectPage("revoke", self.revoke, "change", ("POST",)),)
+        return (
+            ObjectPage("made", self.made, "add"),
+            ObjectPage("revoke", self.revoke, "change", ("POST",)),
+        )
+
+    @method_decorator(never_cache)
+    def made(self, request: HttpRequest, row: Any) -> HttpResponseBase:
+        """The only page on which the key can be read, and only the first time; only its maker's session has it."""
+        kept = request.session.pop(shown_once(row), None)
+        if kept is None:
+            messages.info(request, _("The key was shown once. If nobody copied it, revoke it and make another."))
+            return HttpResponseRedirect(self.url_of(row))
+        return self.page(
+            request, row, "magnet/api_key_shown.html", key=decrypt(kept), list_url=self.list_url(), row=row
+        )
 
     @transaction.atomic
     def revoke(self, request: HttpRequest, key: Any) -> HttpResponseBase:

@@ -117,6 +117,8 @@ class MagnetAdmin(ModelAdmin):
         return view
 
     def allows(self, request: HttpRequest, permission: str, obj: Model | None = None) -> bool:
+        if permission == "add":
+            return self.has_add_permission(request)
         return bool(getattr(self, f"has_{permission}_permission")(request, obj))
 
     def not_there(self, request: HttpRequest, object_id: str) -> HttpResponseBase:

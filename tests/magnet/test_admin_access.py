@@ -10,12 +10,18 @@ ADD = "admin:magnet_apikey_add"
 
 
 def test_a_key_is_shown_once_and_stored_nowhere(owner):
-    response = owner.post(reverse(ADD), {"name": "Website", "scopes": ["rag-tools:run"]})
+    saved = owner.post(reverse(ADD), {"name": "Website", "scopes": ["rag-tools:run"]})
+    assert saved.status_code == 302
+    response = owner.get(saved.headers["Location"])
+    again = owner.get(saved.headers["Location"], follow=True)
 
     key = response.context["key"]
     row = ApiKey.objects.find(key)
     assert key in response.content.decode()
     assert "no-store" in response.headers["Cache-Control"]
+    assert key not in again.content.decode()
+    assert "The key was shown once" in again.content.decode()
+    assert ApiKey.objects.count() == 1
     assert (row.name, row.scopes, row.owner.name) == ("Website", ["rag-tools:run"], "Olga")
     page = owner.get(reverse("admin:magnet_apikey_change", args=[row.pk])).content.decode()
     assert key not in page
