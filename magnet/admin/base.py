@@ -223,12 +223,19 @@ class MagnetAdmin(ModelAdmin):
             return self.not_there(request, object_id)
         if not self.has_delete_permission(request, obj):
             raise PermissionDenied
+        if kept := self.kept_because(obj):
+            messages.error(request, kept)
+            return HttpResponseRedirect(self.list_url())
         uses = deletion.uses_of(obj)
         if request.method == "POST" and not uses:
             return self.deleted(request, obj)
         return self.page(
             request, obj, "magnet/delete.html", uses=uses, goes_too=self.goes_too(obj), back=self.url_of(obj)
         )
+
+    def kept_because(self, obj: Any) -> str:
+        """Why `obj` is never deleted; empty where it may be."""
+        return ""
 
     def goes_too(self, obj: Any) -> list[str]:
         """One sentence for each thing that is deleted together with `obj`."""

@@ -197,6 +197,13 @@ class GroupAdmin(MagnetAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(members=Count("user"))
 
+    def kept_because(self, obj: Any) -> str:
+        if obj.name not in {standard.name for standard in STANDARD_GROUPS}:
+            return ""
+        return _(
+            "“%(name)s” is one of the groups that every Magnet has, so it is not deleted. Take people out of it."
+        ) % {"name": obj.name}
+
     @display(description=gettext_lazy("what for"))
     def what_for(self, group: Group) -> str:
         words = {standard.name: str(standard.description) for standard in STANDARD_GROUPS}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from magnet.admin.deletion import belongs_to
 from magnet.admin.menu import MODELS, MenuEntry
 from magnet.admin.versions import VersionedAdmin
 from magnet.models import PromptTemplate, PromptTemplateVersion
+from magnet.prompts import RAG_ANSWER
 
 belongs_to(PromptTemplateVersion, lambda version: version.identity)
 
@@ -25,3 +29,15 @@ class PromptTemplateAdmin(VersionedAdmin):
         (gettext_lazy("What is said"), ("instructions", "prompt")),
         (gettext_lazy("Who answers, and how"), ("ai_model", ("temperature", "max_output_tokens"))),
     )
+
+    def kept_because(self, obj: Any) -> str:
+        if obj.slug != RAG_ANSWER.slug:
+            return ""
+        return _(
+            "“%(name)s” is not deleted: it is the default of every tool that names no prompt template. Change it "
+            "instead, or choose another one in the tools."
+        ) % {"name": obj.name}
+
+    def afterwards(self, obj: Any) -> str:
+        """One that a tool names is not deleted at all (see deletion), so nobody is left with an error."""
+        return _("No tool names it.")

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from magnet.admin import deletion
@@ -130,6 +130,17 @@ class VersionedAdmin(MagnetAdmin):
         # The form goes on with the object it made itself: it saves the tags, and the response speaks of it.
         obj.__dict__.update(created.__dict__)
 
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        """In the words of drafts: that something “was changed successfully” would say that callers notice."""
+        if obj.draft is None:
+            text = _("Saved. Callers get version %(live)d, as before.") if obj.live else _("Saved.")
+        elif obj.live is None:
+            text = _("Draft saved; nothing is live yet.")
+        else:
+            text = _("Draft saved; callers still get version %(live)d.")
+        messages.success(request, text % {"live": obj.live.number if obj.live else 0})
+        return self.response_post_save_change(request, obj)
+
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return HttpResponseRedirect(self.url_of(obj, "publish" if "_review" in request.POST else ""))
 
@@ -204,7 +215,15 @@ class VersionedAdmin(MagnetAdmin):
     # -- Deleting ------------------------------------------------------------------------------------------------
 
     def goes_too(self, obj: Any) -> list[str]:
-        return [_("All its %(n)d versions go with it; who calls it gets an error.") % {"n": obj.versions.count()}]
+        n = obj.versions.count()
+        return [
+            ngettext("Its only version goes with it.", "All its %(n)d versions go with it.", n) % {"n": n},
+            self.afterwards(obj),
+        ]
+
+    def afterwards(self, obj: Any) -> str:
+        """What changes for those who used it."""
+        return _("Who calls it gets an error.")
 
 
 def publications_of(identity: Any) -> QuerySet[Publication]:
