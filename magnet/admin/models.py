@@ -43,6 +43,11 @@ class AIModelForm(forms.ModelForm):
                 # Ten places are for the sums; people read 0.4.
                 self.initial[name] = f"{Decimal(price).normalize():f}"
 
+        if "fallback" in self.fields:
+            field: Any = self.fields["fallback"]
+            # Only what can answer in its place.
+            field.queryset = AIModel.objects.filter(purpose=self.purpose).exclude(pk=self.instance.pk)
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         self.instance.purpose = self.purpose

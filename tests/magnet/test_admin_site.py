@@ -8,8 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from knowledge.models import SyncRun
+from magnet import groups
 from magnet.admin.base import ReadOnlyAdmin
-from magnet.models import ApiKey, AuditEntry, Provider, Trace, User
+from magnet.models import AIModel, ApiKey, AuditEntry, PromptTemplate, Provider, Trace, User
+from magnet.prompts import ensure_default_prompts
 from tests import factories
 from tests.fixtures_admin import HOSTILE
 from tools_app.models import RagTool
@@ -110,6 +112,44 @@ def test_a_refusal_stays_inside_the_admin_and_leads_home(member):
         assert f'href="{reverse("admin:index")}">Home' in page
     asked_by_script = viewer.get(reverse("admin:usage"), headers={"Accept": "application/json"})
     assert asked_by_script.json()["detail"].startswith("Your groups do not allow")
+
+
+def test_what_everything_else_relies_on_is_not_deleted_with_a_plain_yes(owner):
+    groups.seed()
+    ensure_default_prompts()
+    prompt, group = PromptTemplate.objects.get(slug="rag-answer"), Group.objects.get(name="Owner")
+    for row, sentence in ((prompt, "default of every tool"), (group, "groups that every Magnet has")):
+        url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_delete", args=[row.pk])
+        answers = [owner.get(url, follow=True), owner.post(url, follow=True)]
+        assert all(sentence in answer.content.decode() for answer in answers)
+        row.refresh_from_db()
+
+
+def test_what_is_deleted_is_counted_in_whole_sentences(owner):
+    settings = {"instructions": "Answer.", "prompt": "{passages} {question}"}
+    prompt = PromptTemplate.objects.create_live(settings=settings, name="Short", slug="short")
+    url = reverse("admin:magnet_prompttemplate_delete", args=[prompt.pk])
+
+    page = owner.get(url).content.decode()
+    assert "Its only version goes with it." in page
+    assert "gets an error" not in page
+    owner.post(url)
+    assert not PromptTemplate.objects.filter(slug="short").exists()
+
+
+def test_a_chat_model_falls_back_only_to_another_chat_model(owner):
+    provider = Provider.objects.create(name="Cloud", slug="cloud", kind="openai")
+    one, two, vectors = (
+        AIModel.objects.create(name=name, slug=name, provider=provider, model_name=name, purpose=purpose)
+        for name, purpose in (("one", "chat"), ("two", "chat"), ("vectors", "rerank"))
+    )
+
+    page = owner.get(reverse("admin:magnet_aimodel_change", args=[one.pk]))
+
+    offered = set(page.context["adminform"].form.fields["fallback"].queryset)
+    assert two in offered
+    assert not {one, vectors} & offered
+    assert {model.purpose for model in offered} == {"chat"}
 
 
 def test_what_the_product_writes_cannot_be_changed_by_anybody(owner):
