@@ -142,7 +142,7 @@ def usable(model_id: int | None, *, of: str = "") -> Any:
 def versions_of(slug: str, version: RagToolVersion, prompt: LoadedPrompt, sources: Iterable[str]) -> dict[str, Any]:
     generations = KnowledgeIndex.objects.filter(source__slug__in=sources, status=KnowledgeIndex.Status.LIVE)
     return {
-        "rag_tool": {"slug": slug, "version": version.number, "id": version.pk, "revision": version.revision},
+        "rag_tool": {"slug": slug, "version": version.number, "id": version.pk, "revision": version.identity.revision},
         "prompt_template": {"slug": prompt.slug, "version": prompt.version, "id": prompt.version_id},
         "indexes": {
             source: {"generation": number, "id": pk}

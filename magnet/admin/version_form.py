@@ -10,14 +10,12 @@ from django.utils.translation import gettext as _
 
 from magnet.models.versions import Version, Versioned
 
-FIRST_REVISION = 1
-
 
 class VersionedForm(forms.ModelForm):
     """Subclassed by VersionedAdmin, which adds the fields of the settings and names them in `setting_names`."""
 
     setting_names: tuple[str, ...] = ()
-    revision = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    seen_revision = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -26,8 +24,7 @@ class VersionedForm(forms.ModelForm):
             for name, value in self.settings_of(shown).items():
                 if name in self.fields:
                     self.initial.setdefault(name, value)
-        draft = self.instance.draft if self.instance.pk else None
-        self.initial["revision"] = draft.revision if draft else FIRST_REVISION
+        self.initial["seen_revision"] = self.instance.revision
 
     def shown_version(self) -> Version | None:
         """The draft, or what is live while there is none."""
@@ -48,14 +45,13 @@ class VersionedForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if self.instance.pk:
-            self._refuse_a_stale_draft(cleaned.get("revision"))
+            self._refuse_a_stale_draft(cleaned.get("seen_revision"))
         self._prove_settings()
         return cleaned
 
     def _refuse_a_stale_draft(self, revision: int | None) -> None:
         draft = self.instance.draft
-        current = draft.revision if draft else FIRST_REVISION
-        if revision is not None and revision != current:
+        if revision is not None and revision != self.instance.revision:
             who = draft.author if draft else _("Somebody")
             raise ValidationError(
                 _(

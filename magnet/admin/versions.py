@@ -84,14 +84,14 @@ class VersionedAdmin(MagnetAdmin):
         if obj is None:
             return [(None, {"fields": ("name", "slug", "description", *self.asked_first)})]
         groups = [(title, {"fields": names}) for title, names in self.setting_groups]
-        about = {"fields": (*self.identity_fields, "slug", "revision"), "classes": ["collapse"]}
+        about = {"fields": (*self.identity_fields, "slug", "seen_revision"), "classes": ["collapse"]}
         return [*groups, (_("Name and description (not versioned)"), about)]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         names = self.asked_first if obj is None else self.setting_names()
         fields: dict[str, Any] = {name: self.setting_field(request, name) for name in names}
         if obj is None:
-            fields["revision"] = None
+            fields["seen_revision"] = None
         kwargs["form"] = type("FormOfVersion", (self.form,), {**fields, "setting_names": names})
         return super().get_form(request, obj, change, **kwargs)
 
@@ -122,7 +122,7 @@ class VersionedAdmin(MagnetAdmin):
         if change:
             super().save_model(request, obj, form, change)
             if form.changed_settings:
-                obj.edit(form.changed_settings, revision=form.cleaned_data.get("revision"))
+                obj.edit(form.changed_settings, revision=form.cleaned_data.get("seen_revision"))
             return
         created = type(obj).objects.create_live(
             settings=form.settings, name=obj.name, slug=obj.slug, description=obj.description

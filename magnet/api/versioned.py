@@ -48,8 +48,8 @@ def show_version(version: Version, *, settings: ShowSettings) -> dict[str, Any]:
 
 
 def revision_of(row: Any) -> int:
-    """The revision that a change must name; a draft that does not exist yet will begin with 1."""
-    return row.draft.revision if row.draft else 1
+    """The revision that a change must name."""
+    return int(row.revision)
 
 
 def revision_seen(request: HttpRequest, given: int | None) -> int | None:

@@ -217,6 +217,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='last changed')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('slug', models.CharField(help_text='The name in URLs and in the API. It cannot be changed later.', max_length=100, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9]+(?:-[a-z0-9]+)*$', 'Use lower-case letters, digits and single hyphens.')], verbose_name='slug')),
+                ('revision', models.PositiveIntegerField(default=1, editable=False)),
                 ('description', models.TextField(blank=True, verbose_name='description')),
                 ('tags', taggit.managers.TaggableManager(blank=True, help_text='A comma-separated list of tags.', through='taggit.TaggedItem', to='taggit.Tag', verbose_name='tags')),
             ],
@@ -232,7 +233,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField(verbose_name='version')),
-                ('revision', models.PositiveIntegerField(default=1)),
                 ('note', models.CharField(blank=True, max_length=300, verbose_name='what changed')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('changed_at', models.DateTimeField(auto_now=True, verbose_name='changed')),

@@ -51,8 +51,6 @@ class Version(models.Model):
     SETTINGS: ClassVar[tuple[str, ...]] = ()
 
     number = models.PositiveIntegerField(_("version"))
-    # Counted up by each save of the draft; whoever saves names the one they saw (409 when it has moved on).
-    revision = models.PositiveIntegerField(default=1)
     note = models.CharField(_("what changed"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
@@ -107,6 +105,9 @@ class VersionedQuerySet(models.QuerySet[Any]):
 
 class Versioned(Named, Tagged):
     """What callers name by its slug. A subclass adds `live` and `draft`, both to its Version class."""
+
+    # Counted up by each save of a draft, from one draft to the next too; whoever saves names the one they saw.
+    revision = models.PositiveIntegerField(default=1, editable=False)
 
     live: Any
     draft: Any
@@ -165,14 +166,16 @@ class Versioned(Named, Tagged):
 
         `revision` is the one the editor saw; Conflict when somebody else has saved since.
         """
-        draft = self.start_draft()
-        if revision is not None and draft.revision != revision:
+        row = self.locked()
+        if revision is not None and row.revision != revision:
             raise Conflict(
-                f"Somebody else has changed “{self.name}” since you opened it. Reload the page and try again.",
-                revision=draft.revision,
+                f"Somebody else has changed “{self.name}” meanwhile. Load it again and send its new revision.",
+                revision=row.revision,
             )
-        draft.revision += 1
+        draft = self.start_draft()
         draft.apply(changes)
+        self.revision = row.revision + 1
+        type(self)._default_manager.filter(pk=self.pk).update(revision=self.revision)
         AuditEntry.record("changed the draft of", self, fields=sorted(changes))
         return draft
 

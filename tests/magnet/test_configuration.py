@@ -7,7 +7,7 @@ from django.urls import reverse
 from knowledge.models import KnowledgeSource
 from magnet import configuration
 from magnet.api import versioned
-from magnet.errors import NotFound
+from magnet.errors import Conflict, NotFound
 from magnet.models import PromptTemplate
 from tests import factories
 
@@ -43,7 +43,7 @@ def test_a_new_name_in_the_admin_does_not_take_a_publication_back(owner, templat
     pre_save.connect(meanwhile, sender=PromptTemplate)
     try:
         page = reverse("admin:magnet_prompttemplate_change", args=[template.pk])
-        owner.post(page, {"name": "Salutation", "prompt": "Hello", "revision": 1})
+        owner.post(page, {"name": "Salutation", "prompt": "Hello", "seen_revision": 1})
     finally:
         pre_save.disconnect(meanwhile, sender=PromptTemplate)
 
@@ -68,3 +68,13 @@ def test_what_was_deleted_in_between_does_not_come_back():
     with pytest.raises(NotFound):
         configuration.change(seen, {"name": "Help"})
     assert not KnowledgeSource.objects.exists()
+
+
+def test_a_revision_is_never_used_again():
+    template = PromptTemplate.objects.create_live(name="Hi", slug="hi", settings={"prompt": "Hi {name}"})
+    template.edit({"prompt": "Hello {name}"}, revision=template.revision)
+    seen = template.revision
+    template.publish()
+    template.edit({"prompt": "Good day {name}"}, revision=seen)
+    with pytest.raises(Conflict):
+        template.edit({"prompt": "Bye {name}"}, revision=seen)

@@ -28,7 +28,7 @@ def settings_of(tool, **changes):
         "passage_count": version.passage_count, "context_tokens": version.context_tokens,
         "minimum_score": version.minimum_score, "nothing_found_text": version.nothing_found_text,
         "sources": [row.source_id for row in version.tool_sources.all()],
-        "revision": tool.draft.revision if tool.draft else 1, **changes,
+        "seen_revision": tool.revision, **changes,
     }  # fmt: skip
 
 
@@ -186,7 +186,7 @@ def test_a_prompt_template_has_the_same_life_and_names_what_it_affects(owner, so
     )
 
     change = reverse("admin:magnet_prompttemplate_change", args=[template.pk])
-    owner.post(change, {**values, "instructions": "Be very kind.", "revision": 1})
+    owner.post(change, {**values, "instructions": "Be very kind.", "seen_revision": 1})
     page = owner.get(reverse("admin:magnet_prompttemplate_publish", args=[template.pk])).content.decode()
 
     template.refresh_from_db()

@@ -129,7 +129,7 @@ async def test_a_question_has_its_limits(api, tool, anonymous, issue_key):
     long = await api.post(ANSWER, json={"question": "x" * 100_000}, headers=EVENTS)
     empty = await api.post(ANSWER, json={"question": "  "}, headers=EVENTS)
     assert (long.status_code, empty.status_code) == (422, 422)
-    assert "20000" in long.json()["errors"]["question"][0]
+    assert "20,000" in long.json()["errors"]["question"][0]
     unknown = await api.post("/api/rag-tools/nobody/answer", json={"question": "x"}, headers=EVENTS)
     assert unknown.status_code == 404
     key = await in_database(issue_key, "rag-tools:read")
