@@ -271,7 +271,7 @@ def _receipt(run: SyncRun, index: KnowledgeIndex | None) -> dict[str, Any]:
         "chunks_embedded": run.chunks_embedded,
         "chunks_reused": run.chunks_reused,
         "tokens": run.tokens,
-        "cost": str(run.cost),
+        "cost": format(run.cost, "f"),
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from knowledge import ledger, originals, sync
@@ -104,6 +105,9 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
         ledger.make_due([row.id for row in changed])
         run = sync.start(source, trigger=SyncRun.PUSH) if new or changed else None
         if run is not None:
+            # The receipt of the run that indexes them says what was handed in.
+            counts = {"added": F("added") + len(new), "changed": F("changed") + len(changed)}
+            SyncRun.objects.filter(pk=run.pk).update(**counts)
             AuditEntry.record("handed documents to", source, added=len(new), changed=len(changed), by=trigger)
         transaction.on_commit(partial(originals.discard, old_files))
     return Pushed(run, len(new), len(changed), len(known) - len(changed))

@@ -192,7 +192,7 @@ class TestPushing:
     def test_documents_are_searchable_once_their_run_is_done(self):
         source = factories.source()
         run = factories.push(source, welcome="Bees make honey.", bye="Cows make milk.")
-        assert (run.status, run.receipt["live"]) == ("done", 2)
+        assert (run.status, run.receipt["live"], run.receipt["added"]) == ("done", 2, 2)
         assert words()["honey"] == 1
 
     def test_the_same_documents_again_change_nothing(self):
