@@ -63,6 +63,11 @@ class Connector(ABC):
         self.secrets = secrets
         self.state: dict[str, Any] = state if state is not None else {}
 
+    @classmethod
+    def prove(cls, config: Any) -> None:
+        """Refuse, without the network, settings that can never be read: asked when a source is saved. SourceError."""
+        return  # Most settings are proved by their Config alone.
+
     @abstractmethod
     def check(self) -> str:
         """Prove that the source can be reached ("Test connection"): one sentence of good news, or a SourceError."""

@@ -50,6 +50,10 @@ class FolderConnector(Connector):
     Config: ClassVar[type[BaseModel]] = FolderConfig
     config: FolderConfig
 
+    @classmethod
+    def prove(cls, config: FolderConfig) -> None:
+        opened_path(config.path)
+
     def check(self) -> str:
         found = sum(1 for _ in islice(self.list({}), CHECK_STOPS_AT + 1))
         count = f"more than {CHECK_STOPS_AT:,}" if found > CHECK_STOPS_AT else f"{found:,}"
@@ -83,19 +87,12 @@ class FolderConnector(Connector):
         return Content(body=body, media_type=media_type_of(name), filename=PurePosixPath(name).name)
 
     def _folder(self) -> Path:
-        """The configured folder, if the operator has opened it."""
-        path = Path(self.config.path)
-        if not path.is_absolute() or "\0" in self.config.path:
-            raise ListingFailed(f"{self.config.path!r} is not a full path. Write it from the root, like /srv/handbook.")
+        """The configured folder, if it is there and the operator has opened it."""
+        path = opened_path(self.config.path)
         try:
             folder = path.resolve(strict=True)
         except OSError as error:
             raise ListingFailed(f"The folder {path} cannot be opened: {error.strerror}. Is it mounted?") from error
-        if not is_open_to_us(folder):
-            raise ListingFailed(
-                f"The folder {path} is not below a folder that the operator has opened. Choose a folder below "
-                f"{', '.join(map(str, settings.FOLDER_ROOTS)) or '(none)'}, or add it to MAGNET_FOLDER_ROOTS."
-            )
         if not folder.is_dir():
             raise ListingFailed(f"{path} is a file. Choose the folder that it is in.")
         return folder
@@ -110,6 +107,23 @@ class FolderConnector(Connector):
         if left_out:
             self.state["notice"] = f"Left out {len(left_out):,}: {'; '.join(left_out[:5])}."
             log.warning("folder_left_out", path=self.config.path, count=len(left_out), examples=left_out[:5])
+
+
+def opened_path(said: str) -> Path:
+    """The path, if the operator has opened it; what stands there may still be missing, as before it is mounted."""
+    path = Path(said)
+    if not path.is_absolute() or "\0" in said:
+        raise ListingFailed(f"{said!r} is not a full path. Write it from the root, like /srv/handbook.")
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that form a circle
+        raise ListingFailed(f"The folder {path} cannot be opened: {error}.") from error
+    if not is_open_to_us(resolved):
+        raise ListingFailed(
+            f"The folder {path} is not below a folder that the operator has opened. Choose a folder below "
+            f"{', '.join(map(str, settings.FOLDER_ROOTS)) or '(none)'}, or add it to MAGNET_FOLDER_ROOTS."
+        )
+    return path
 
 
 def walk(top: Path, *, known: Mapping[str, str], left_out: list[str]) -> Iterator[tuple[str, os.stat_result]]:

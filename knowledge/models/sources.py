@@ -20,7 +20,7 @@ from knowledge.chunkers import CHUNKERS
 from knowledge.connectors import CONNECTORS
 from knowledge.connectors.base import Connector
 from magnet.encryption import decrypt, encrypt
-from magnet.errors import NotFound
+from magnet.errors import MagnetError, NotFound
 from magnet.models import AIModel
 from magnet.models.base import Named, Tagged
 from magnet.shape_faults import sentence
@@ -107,6 +107,10 @@ class KnowledgeSource(Named, Tagged):
 
     def clean(self) -> None:
         _prove(self.connector_class.Config, self.config, field="config")
+        try:
+            self.connector_class.prove(self.connector_class.Config.model_validate(self.config))
+        except MagnetError as error:
+            raise ValidationError({"config": error.detail}) from error
         _prove(CHUNKERS[self.chunker].Config, self.chunker_config, field="chunker_config")
         if self.schedule == self.Schedule.CRON and not croniter.is_valid(self.cron):
             raise ValidationError({"cron": _("This is not a cron expression. An example: 0 6 * * 1-5.")})

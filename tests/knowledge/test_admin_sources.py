@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from knowledge.admin.progress import progress_of, receipt_sentences
+from knowledge.admin.sources import cause_of
 from knowledge.models import KnowledgeSource, SyncRun
 from magnet import gateway
 from magnet.database import close_raw_pool
@@ -104,6 +105,24 @@ def test_slug_kind_and_the_embedding_model_in_use_stay(owner):
     source.refresh_from_db()
     assert (source.name, source.slug, source.connector) == ("Book", "handbook", "upload")
     assert source.embedding_model != other
+
+
+def test_a_folder_that_the_operator_has_not_opened_is_refused_on_saving(owner, tmp_path, settings):
+    settings.FOLDER_ROOTS = [tmp_path]
+
+    page = add(owner, "folder", website(config__path="/etc")).content.decode()
+
+    assert "The folder /etc is not below a folder that the operator has opened." in page
+    assert not KnowledgeSource.objects.exists()
+    add(owner, "folder", website(config__path=str(tmp_path / "not-yet-mounted")))
+    assert KnowledgeSource.objects.get().config["path"] == str(tmp_path / "not-yet-mounted")
+
+
+def test_a_test_of_the_connection_says_only_the_cause():
+    cause = "The host name nowhere.invalid cannot be found (DNS). Check the address."
+
+    assert cause_of(f"Nobody can say what may be read there: {cause} Nothing was deleted.") == cause
+    assert cause_of(cause) == cause
 
 
 def test_a_cron_expression_is_explained(owner):

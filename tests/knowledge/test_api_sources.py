@@ -29,7 +29,8 @@ async def test_a_source_needs_no_more_than_a_name(api):
     assert said["embedding_model"] == (await in_database(factories.local_embedding)).slug
 
 
-async def test_what_the_connector_cannot_use_is_named(api):
+async def test_what_the_connector_cannot_use_is_named(api, settings, tmp_path):
+    settings.FOLDER_ROOTS = [tmp_path]
     unknown = await api.post("/api/knowledge-sources", json={"name": "X", "connector": "fax"})
     assert "website" in unknown.json()["errors"]["connector"][0]
     empty = await api.post("/api/knowledge-sources", json={"name": "X", "connector": "folder"})
@@ -38,7 +39,13 @@ async def test_what_the_connector_cannot_use_is_named(api):
     assert list(model.json()["errors"]) == ["embedding_model"]
     cron = await api.post(
         "/api/knowledge-sources",
-        json={"name": "X", "connector": "folder", "config": {"path": "/tmp"}, "schedule": "cron", "cron": "often"},
+        json={
+            "name": "X",
+            "connector": "folder",
+            "config": {"path": str(tmp_path)},
+            "schedule": "cron",
+            "cron": "often",
+        },
     )
     assert (cron.status_code, "cron" in cron.json()["errors"]) == (422, True)
 
@@ -78,6 +85,16 @@ async def test_the_embedding_model_is_fixed_once_documents_are_indexed(api):
     await in_database(prepare)
     refused = await api.patch("/api/knowledge-sources/office", json={"embedding_model": "other"})
     assert refused.status_code == 409
+
+
+async def test_a_folder_that_the_operator_has_not_opened_is_refused(api, settings, tmp_path):
+    settings.FOLDER_ROOTS = [tmp_path]
+    body = {"name": "Secrets", "slug": "secrets", "connector": "folder", "config": {"path": "/etc"}}
+
+    refused = await api.post("/api/knowledge-sources", json=body)
+
+    assert refused.status_code == 422
+    assert "The folder /etc is not below a folder that the operator has opened" in refused.text
 
 
 # -- Syncs ---------------------------------------------------------------------------------------------------------
