@@ -119,7 +119,10 @@ def receipt_sentences(run: SyncRun) -> list[str]:
 
 
 def work_sentence(receipt: dict[str, Any]) -> str:
-    return _("%(embedded)s chunks embedded, %(reused)s reused.") % {
-        "embedded": f"{receipt.get('chunks_embedded', 0):,}",
+    embedded = receipt.get("chunks_embedded", 0)
+    one, many = "%(embedded)s chunk embedded, %(reused)s reused.", "%(embedded)s chunks embedded, %(reused)s reused."
+    said = ngettext(one, many, embedded)
+    return said % {
+        "embedded": f"{embedded:,}",
         "reused": f"{receipt.get('chunks_reused', 0):,}",
     }

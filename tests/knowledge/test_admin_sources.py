@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from knowledge.admin.progress import progress_of, receipt_sentences
+from knowledge.admin.progress import progress_of, receipt_sentences, work_sentence
 from knowledge.admin.sources import cause_of
 from knowledge.models import KnowledgeSource, SyncRun
 from magnet import gateway
@@ -123,6 +123,11 @@ def test_a_test_of_the_connection_says_only_the_cause():
 
     assert cause_of(f"Nobody can say what may be read there: {cause} Nothing was deleted.") == cause
     assert cause_of(cause) == cause
+
+
+def test_one_chunk_is_spoken_of_as_one():
+    assert work_sentence({"chunks_embedded": 1}) == "1 chunk embedded, 0 reused."
+    assert work_sentence({"chunks_embedded": 2, "chunks_reused": 3}) == "2 chunks embedded, 3 reused."
 
 
 def test_a_cron_expression_is_explained(owner):

@@ -134,7 +134,8 @@ function open(card) {
     if (other !== card) other.open = false;
   }
   card.open = true;
-  card.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  // Not “nearest”: the bar with the buttons lies over the lower edge.
+  card.scrollIntoView({ block: "center", behavior: "smooth" });
   card.querySelector("summary").focus({ preventScroll: true });
 }
 
@@ -179,7 +180,7 @@ function tell(done) {
   const spent = Number(done.cost) ? `$${Number(done.cost).toPrecision(2)}` : "$0";
   const parts = [
     `version ${done.version}`,
-    done.model,
+    done.is_extractive ? "quotes from your documents (no language model)" : done.model,
     `${(done.usage.input_tokens + done.usage.output_tokens).toLocaleString("en")} tokens`,
     spent,
     done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
