@@ -182,7 +182,7 @@ async def test_a_search_has_its_limits_and_its_scope(api, anonymous, issue_key, 
     path = "/api/knowledge-sources/office/search"
     long = await api.post(path, json={"query": "x" * 100_000})
     assert long.status_code == 422
-    assert "20000" in long.json()["errors"]["query"][0]
+    assert "20,000" in long.json()["errors"]["query"][0]
     assert (await api.post(path, json={"query": "x", "limit": 1000})).status_code == 422
     assert (await api.post(path, json={"query": "x", "mode": "magic"})).status_code == 422
     assert (await api.post("/api/knowledge-sources/nobody/search", json={"query": "x"})).status_code == 404
