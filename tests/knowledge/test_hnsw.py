@@ -25,6 +25,8 @@ def _small_is_large(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _leave_no_index(transactional_db):
+    # Emptying the tables leaves the indexes that other tests have had built.
+    hnsw.maintain()
     yield
     KnowledgeIndex.objects.all().delete()
     hnsw.maintain()
