@@ -111,6 +111,7 @@ def test_while_another_process_builds_nothing_is_built_here():
         other.execute("select pg_advisory_lock(%s)", [hnsw.LOCK])
         assert hnsw.maintain() == 0
         assert indexes() == {}
+        other.execute("select pg_advisory_unlock(%s)", [hnsw.LOCK])
 
     assert hnsw.maintain() == 1
     assert indexes() == {index.hnsw_name: True}
