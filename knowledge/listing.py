@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,8 +14,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from knowledge import ledger, originals
-from knowledge.connectors.base import Connector, RemoteDocument
-from knowledge.models import Document, KnowledgeIndex, SyncRun
+from knowledge.connectors.base import Connector, Gone, ListingItem, RemoteDocument, Rest
+from knowledge.models import Document, KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
 from magnet.cleaning import storable
 
@@ -22,23 +23,70 @@ BATCH = 200
 DESCRIPTION = ("given_title", "url", "media_type", "metadata", "groups")
 
 
-def take_stock(run: SyncRun, index: KnowledgeIndex, connector: Connector, *, token: UUID) -> list[UUID]:
-    """Store what the source lists; returns the documents that it does not name any more.
+@dataclass
+class Stock:
+    """What a complete listing has shown: the documents that are gone, and the connector's state for the next one."""
+
+    gone: list[UUID]
+    connector_state: dict[str, Any]
+
+
+class Known(Mapping[str, str]):
+    """The stored version of each document by its remote_id, read when somebody asks: a cursor needs none of it."""
+
+    def __init__(self, source: KnowledgeSource) -> None:
+        self.source = source
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        return dict(self.source.documents.values_list("remote_id", "version"))
+
+    def __getitem__(self, remote_id: str) -> str:
+        return self.versions[remote_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.versions)
+
+    def __len__(self) -> int:
+        return len(self.versions)
+
+
+@dataclass
+class Heard:
+    """Beside its documents, what a listing by a cursor says of the others."""
+
+    keeps_the_rest: bool = False
+    gone: set[str] = field(default_factory=set)
+
+    def documents(self, items: Iterable[ListingItem]) -> Iterator[RemoteDocument]:
+        for item in items:
+            if isinstance(item, Rest):
+                self.keeps_the_rest = True
+            elif isinstance(item, Gone):
+                self.gone.add(remote_key(item.remote_id))
+            else:
+                # Deleted and made again under the same id.
+                self.gone.discard(remote_key(item.remote_id))
+                yield item
+
+
+def take_stock(run: SyncRun, index: KnowledgeIndex, connector: Connector, *, token: UUID) -> Stock:
+    """Store what the source lists; says which documents are gone.
 
     Nothing is deleted here. An incomplete listing raises ListingFailed and leaves only additions and changes.
     """
-    listing = uuid4()
+    listing, heard = uuid4(), Heard()
     run.note(token, listed=0, added=0, changed=0, unchanged=0)
-    known = dict(run.source.documents.values_list("remote_id", "version"))
-    for batch in _batches(connector.list(known)):
+    for batch in _batches(heard.documents(connector.list(Known(run.source)))):
         _store(run, index, batch, listing=listing, token=token)
     state = storable(connector.state)
-    notice = {"notice": str(state["notice"])} if state.get("notice") else {}
     with transaction.atomic():
         # The run's row first: to a late step, all that another one has listed meanwhile would seem to be gone.
-        run.note(token, **notice)
-        type(run.source).objects.filter(pk=run.source_id).update(connector_state=state)
-        return list(run.source.documents.exclude(listed_by=listing).values_list("id", flat=True))
+        run.note(token, **({"notice": str(state["notice"])} if state.get("notice") else {}))
+        gone = run.source.documents.exclude(listed_by=listing)
+        if heard.keeps_the_rest:
+            gone = gone.filter(remote_key__in=heard.gone)
+        return Stock(list(gone.values_list("id", flat=True)), state)
 
 
 def _batches(documents: Iterator[RemoteDocument]) -> Iterator[list[RemoteDocument]]:

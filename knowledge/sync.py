@@ -207,13 +207,17 @@ def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None
 def _list(run: SyncRun, index: KnowledgeIndex, connector: Any, *, token: UUID) -> None:
     run.note(token, status=Status.LISTING, deleted=0, deletions_waiting=0, error="", notice="")
     before = run.source.documents.count()
-    gone = take_stock(run, index, connector, token=token)
+    stock = take_stock(run, index, connector, token=token)
     ledger.try_passing_failures_again(index)
     allowed = max(before * run.source.deletion_guard_percent // 100, run.approved_deletions)
-    if len(gone) > allowed:
-        run.note(token, deletions_waiting=len(gone))
-    else:
-        run.note(token, deleted=ledger.delete_documents(gone, first=lambda: run.note(token)))
+    if len(stock.gone) > allowed:
+        # Without the new state: a cursor names a deletion once, and the listing after the approval must hear of it.
+        run.note(token, deletions_waiting=len(stock.gone))
+        return
+    run.note(token, deleted=ledger.delete_documents(stock.gone, first=lambda: run.note(token)))
+    with transaction.atomic():
+        run.note(token)
+        run.source.keep_connector_state(stock.connector_state)
 
 
 def _progress(outcome: Outcome) -> dict[str, Any]:

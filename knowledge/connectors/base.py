@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -38,6 +39,25 @@ class RemoteDocument:
     content: Content | None = None
 
 
+@dataclass(frozen=True)
+class Gone:
+    """A document that its source says was deleted; only listings by a cursor need to say so."""
+
+    remote_id: str
+
+
+class Rest(Enum):
+    """What becomes of the documents that a listing does not name."""
+
+    KEPT = "kept"
+
+
+# Yielded first by a listing that names changes only: what it does not name stays as it is.
+KEEP_THE_REST = Rest.KEPT
+
+ListingItem = RemoteDocument | Gone | Rest
+
+
 class EmptyConfig(BaseModel):
     """For a connector with nothing to set."""
 
@@ -48,7 +68,7 @@ class Connector(ABC):
     """One kind of knowledge source. Subclasses never import models; they get a Config, Secrets and their own state.
 
     `state` is a JSON object that the connector may change while it lists; it is stored only after a complete
-    listing and handed to the next one (cursors, links found behind an ETag).
+    listing and handed to the next one (cursors, links found behind an ETag). Other settings start with an empty one.
     """
 
     label: ClassVar[str]
@@ -73,10 +93,11 @@ class Connector(ABC):
         """Prove that the source can be reached ("Test connection"): one sentence of good news, or a SourceError."""
 
     @abstractmethod
-    def list(self, known: Mapping[str, str]) -> Iterator[RemoteDocument]:
-        """Yield every document once. `known` maps remote_id to the version that was last stored.
+    def list(self, known: Mapping[str, str]) -> Iterator[ListingItem]:
+        """Yield every document once. `known` maps remote_id to the version that was last stored, read when asked.
 
-        Complete or it raises ListingFailed: whoever consumes it to the end may delete what was not named.
+        Complete or it raises ListingFailed: whoever consumes it to the end may delete what was not named. A listing
+        by a cursor yields KEEP_THE_REST first, then only what changed, and Gone for what was deleted.
         """
 
     @abstractmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -27,6 +29,10 @@ from magnet.shape_faults import sentence
 
 if TYPE_CHECKING:
     from knowledge.models.indexes import KnowledgeIndex
+
+
+# The key, in a connector's state, of the settings that it belongs to.
+STATE_OF = "_settings"
 
 
 def connector_kinds() -> list[tuple[str, str]]:
@@ -68,7 +74,7 @@ class KnowledgeSource(Named, Tagged):
     connector = models.CharField(_("connector"), max_length=50, choices=connector_kinds)
     config = models.JSONField(_("settings of the connector"), default=dict, blank=True)
     encrypted_secrets = models.TextField(blank=True, editable=False)
-    # The connector's own cursor, stored after each complete listing.
+    # The connector's own cursor, stored after each complete listing, with the settings that it belongs to.
     connector_state = models.JSONField(default=dict, blank=True, editable=False)
 
     schedule = models.CharField(_("look for changes"), max_length=20, choices=Schedule.choices, default=Schedule.MANUAL)
@@ -147,13 +153,27 @@ class KnowledgeSource(Named, Tagged):
         self.encrypted_secrets = encrypt(secrets)
 
     def open_connector(self) -> Connector:
-        """The connector with its settings, decrypted secrets and a copy of its state."""
+        """The connector with its settings, decrypted secrets and a copy of its state.
+
+        The state begins anew after other settings: a cursor of another folder would leave this one half read.
+        """
         kind = self.connector_class
+        state = dict(self.connector_state)
+        is_ours = state.pop(STATE_OF, None) == self._connector_settings()
         return kind(
             kind.Config.model_validate(self.config),
             kind.Secrets.model_validate(decrypt(self.encrypted_secrets) or {}),
-            state=dict(self.connector_state),
+            state=state if is_ours else {},
         )
+
+    def keep_connector_state(self, state: dict[str, Any]) -> None:
+        """Store what the connector wants to know at its next listing, which these settings have led to."""
+        stored = {**state, STATE_OF: self._connector_settings()}
+        type(self).objects.filter(pk=self.pk).update(connector_state=stored)
+
+    def _connector_settings(self) -> str:
+        settings = json.dumps([self.config, self.encrypted_secrets], sort_keys=True)
+        return hashlib.sha256(settings.encode()).hexdigest()
 
     def plan_next_sync(self, *, after: datetime | None = None) -> None:
         """Set next_sync_at from the schedule (not saved); None when syncs are started by hand."""

@@ -12,7 +12,8 @@ import pytest
 from django.db import connections, transaction
 
 from knowledge import ledger, sync, uploads
-from knowledge.connectors.base import RemoteDocument
+from knowledge.connectors import CONNECTORS
+from knowledge.connectors.base import KEEP_THE_REST, Gone, ListingItem, RemoteDocument
 from knowledge.connectors.folder import FolderConnector
 from knowledge.listing import take_stock
 from knowledge.models import Document, IndexedDocument, KnowledgeSource, SyncRun
@@ -52,7 +53,7 @@ def test_a_late_listing_finds_nothing_gone_and_leaves_no_cursor(wiki):
 
     with pytest.raises(LeaseLost):
         take_stock(run, ledger.ensure_index(source), connector, token=token)
-    assert KnowledgeSource.objects.get().connector_state == {}
+    assert "cursor" not in KnowledgeSource.objects.get().connector_state
 
 
 def test_a_run_that_was_taken_over_deletes_no_more(wiki):
@@ -111,3 +112,55 @@ def test_a_retry_and_a_push_at_once_do_not_wait_for_each_other_for_ever():
         for done in [threads.submit(carry_out, work) for work in (push, retry)]:
             done.result()
     assert IndexedDocument.objects.filter(is_due=True).count() == 2
+
+
+class DeltaConnector(FolderConnector):
+    """Names what changed since its cursor, as the delta queries of cloud services do."""
+
+    def list(self, known: Mapping[str, str]) -> Iterator[ListingItem]:
+        if self.state.get("cursor"):
+            yield KEEP_THE_REST
+            yield Gone("bees.md")
+        else:
+            yield from super().list(known)
+        self.state["cursor"] = "next"
+
+
+def test_a_listing_of_changes_deletes_what_it_calls_gone_and_nothing_else(wiki, monkeypatch):
+    monkeypatch.setitem(CONNECTORS, "folder", DeltaConnector)
+    source = factories.folder_source(wiki, deletion_guard_percent=50)
+    factories.sync_now(source)
+
+    run = factories.sync_now(source)
+
+    assert run.receipt["deleted"] == 1
+    assert set(source.documents.values_list("remote_id", flat=True)) == {"cows.md", "hens.md"}
+
+
+def test_a_deletion_that_a_cursor_names_once_is_still_known_after_the_approval(wiki, monkeypatch):
+    monkeypatch.setitem(CONNECTORS, "folder", DeltaConnector)
+    source = factories.folder_source(wiki, deletion_guard_percent=0)
+    factories.sync_now(source)
+    waiting = factories.sync_now(source)
+    assert waiting.deletions_waiting == 1
+
+    sync.run_to_end(sync.approve(waiting))
+
+    assert set(source.documents.values_list("remote_id", flat=True)) == {"cows.md", "hens.md"}
+
+
+def test_other_settings_begin_without_the_old_cursor(wiki, monkeypatch):
+    monkeypatch.setitem(CONNECTORS, "folder", DeltaConnector)
+    source = factories.folder_source(wiki)
+    factories.sync_now(source)
+    other = wiki.parent / "other"
+    other.mkdir()
+    (other / "goats.md").write_text("All about goats.")
+
+    source.refresh_from_db()
+    source.config = {**source.config, "path": str(other)}
+    source.deletion_guard_percent = 100
+    source.save()
+    factories.sync_now(source)
+
+    assert set(source.documents.values_list("remote_id", flat=True)) == {"goats.md"}
