@@ -1,5 +1,18 @@
 """What all tests share: each `fixtures_*.py` beside this file brings its fixtures."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
+import pytest
+
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fixtures_*.py"))]
+
+# They wait for real processes and browsers, on machines that others make busy: a second failure is a failure.
+RUN_AGAIN_ONCE = ("crash", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.get_closest_marker(name) for name in RUN_AGAIN_ONCE):
+            item.add_marker(pytest.mark.flaky(reruns=1))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from datetime import datetime
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize
 from typing import Any
 
 import structlog
@@ -12,9 +15,13 @@ from django.db import DatabaseError, InterfaceError, connection, connections
 from django.utils import timezone
 from django_q import cluster as django_q_cluster
 from django_q.conf import Conf
+from django_q.models import OrmQ
+from django_q.signals import post_spawn
 
-from magnet import queue
+from magnet import plugins, queue
 from magnet.errors import NotConfigured
+from magnet.models import WorkerHeartbeat
+from magnet.postgres.postgres_place import command_line, is_alive
 from magnet.processes import lifeline
 
 log = structlog.get_logger(__name__)
@@ -32,6 +39,9 @@ class Sentinel(django_q_cluster.Sentinel):  # type: ignore[misc]  # the library 
     def reincarnate(self, process: Any) -> None:
         if was_killed(process):
             log.error("worker_killed", status=process.exitcode)
+            # The orderly end takes a second, in which it would go on taking tasks that nobody will do.
+            self.pusher.kill()
+            self.pusher.join()
             sys.exit(1)
         super().reincarnate(process)
 
@@ -52,14 +62,25 @@ def work(name: str) -> int:
     connections.close_all()
     lifeline.end_forks_with_this_process()
     django_q_cluster.Sentinel = Sentinel
+    post_spawn.connect(start_plugins, dispatch_uid="plugins")
     cluster = django_q_cluster.Cluster()
-    cluster.start()
     started_at = timezone.now()
+    # Said before the first task is taken, so that of two clusters that start together each knows of the other.
+    beat(name, started_at=started_at)
+    free_tasks_of_the_dead(name)
+    connections.close_all()
+    cluster.start()
     while cluster.sentinel.is_alive():
         beat(name, started_at=started_at)
         cluster.sentinel.join(queue.BEAT_SECONDS)
     queue.end_beat(name)
     return int(cluster.sentinel.exitcode or 0)
+
+
+def start_plugins(**_: Any) -> None:
+    """In each process that works, after the fork: what a plug-in opens must not be shared."""
+    plugins.start()
+    Finalize(None, plugins.stop, exitpriority=1)
 
 
 def beat(name: str, *, started_at: datetime) -> None:
@@ -70,3 +91,23 @@ def beat(name: str, *, started_at: datetime) -> None:
         log.warning("heartbeat_missed", cluster=name, reason=str(error))
     finally:
         connection.close()
+
+
+def free_tasks_of_the_dead(name: str) -> int:
+    """Let tasks be taken again that no living cluster can have; returns how many. The queue itself waits for an hour.
+
+    Only where it is certain: a cluster on another machine may be at work, however long it has been silent.
+    """
+    others = WorkerHeartbeat.objects.filter(cluster=name).exclude(host=socket.gethostname(), pid=os.getpid())
+    if any(other.host != socket.gethostname() or is_cluster(other.pid) for other in others):
+        return 0
+    others.delete()
+    freed = int(OrmQ.objects.filter(key=name, lock__gt=timezone.now()).update(lock=timezone.now()))
+    if freed:
+        log.warning("tasks_freed", cluster=name, tasks=freed)
+    return freed
+
+
+def is_cluster(pid: int) -> bool:
+    """Whether the process lives and does background work: its number may have been given to another one."""
+    return is_alive(pid) and " work " in command_line(pid)

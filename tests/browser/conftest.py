@@ -78,6 +78,8 @@ def browser():
 def page(browser, magnet):
     """A window of the signed-in administrator; anything asked of another host, and any script error, fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=magnet.url)
+    # Only a failing test waits so long.
+    context.set_default_timeout(60_000)
     page = context.new_page()
     strange: list[str] = []
     page.on("request", lambda request: None if is_own(request.url, magnet) else strange.append(request.url))

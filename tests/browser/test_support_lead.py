@@ -42,7 +42,7 @@ def test_documents_go_in_and_cited_answers_come_out(page, photograph):
             {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"This is no PDF."},
         ]
     )
-    page.get_by_text("3 of 3 sent").wait_for(timeout=30 * SECONDS)
+    page.get_by_text("3 of 3 sent").wait_for(timeout=60 * SECONDS)
     photograph("upload")
     page.locator("[data-progress] [data-label]", has_text="Done").wait_for(timeout=60 * SECONDS)
 
@@ -54,7 +54,7 @@ def test_documents_go_in_and_cited_answers_come_out(page, photograph):
 
     add_tool(page, "Staff help", source)
     ask(page, "How much may a hotel room cost?")
-    page.get_by_text("How it came about").wait_for(timeout=30 * SECONDS)
+    page.get_by_text("How it came about").wait_for(timeout=60 * SECONDS)
     assert "one hundred and twenty euros" in page.locator("[data-answer]").inner_text()
     assert page.get_by_text("No language model configured: these are quotes.").is_visible()
 
@@ -89,11 +89,11 @@ def test_a_change_is_a_draft_until_it_is_published_and_can_be_undone(page, photo
     page.get_by_text("Draft: version 2").wait_for()
 
     ask(page, "Is the shop open on Sundays?")
-    page.get_by_text("How it came about").wait_for(timeout=30 * SECONDS)
+    page.get_by_text("How it came about").wait_for(timeout=60 * SECONDS)
     assert page.locator("[data-answer]").inner_text() == "Nobody knows that here."
     page.locator(".mg-segments label", has_text="Live").click()
     ask(page, "Is the shop open on Mondays?")
-    page.get_by_text("version 1", exact=True).wait_for(timeout=30 * SECONDS)
+    page.get_by_text("version 1", exact=True).wait_for(timeout=60 * SECONDS)
     assert page.locator("[data-answer]").inner_text() == "I found nothing about that."
 
     page.get_by_role("link", name="Publish", exact=True).click()
@@ -133,7 +133,7 @@ def test_a_website_source_explains_its_schedule_while_it_is_typed(page, photogra
 
     page.get_by_role("button", name="Test connection").click()
 
-    page.locator("[data-check-result].mg-danger").wait_for(timeout=30 * SECONDS)
+    page.locator("[data-check-result].mg-danger").wait_for(timeout=60 * SECONDS)
 
 
 def test_an_invited_colleague_chooses_a_password_and_sees_what_a_viewer_may_see(page, browser, magnet, photograph):

@@ -100,7 +100,7 @@ def test_nothing_is_left_when_all_who_used_it_were_killed(data_dir):
             process.kill()
             process.wait()
 
-        assert eventually(lambda: not living_in(data_dir), seconds=15), living_in(data_dir)
+        assert eventually(lambda: not living_in(data_dir), seconds=60), living_in(data_dir)
 
 
 @pytest.mark.crash
@@ -110,7 +110,7 @@ def test_nothing_is_left_when_the_guardian_was_killed_too(data_dir):
             os.kill(pid, signal.SIGKILL)
         process.wait()
 
-        assert eventually(lambda: not living_in(data_dir), seconds=15), living_in(data_dir)
+        assert eventually(lambda: not living_in(data_dir), seconds=60), living_in(data_dir)
 
 
 @pytest.mark.crash
@@ -132,7 +132,7 @@ def test_what_was_acknowledged_survives_the_death_of_the_server(data_dir):
                 connection.execute("INSERT INTO promise VALUES (%s)", [number])
             os.kill(postmaster(data_dir), signal.SIGKILL)
 
-        assert eventually(lambda: answers(data_dir), seconds=30)
+        assert eventually(lambda: answers(data_dir), seconds=60)
         with connect(data_dir) as connection:
             assert connection.execute("SELECT count(*) FROM promise").fetchone() == (300,)
 
@@ -148,7 +148,7 @@ def test_acknowledged_means_written_to_the_disk(data_dir):
 def test_a_pid_file_that_now_names_a_foreign_process_does_not_stop_it(data_dir):
     with user(data_dir):
         pass
-    assert eventually(lambda: not living_in(data_dir), seconds=15)
+    assert eventually(lambda: not living_in(data_dir), seconds=60)
     pid_file = place_of(data_dir).cluster / "postmaster.pid"
     foreigner = subprocess.Popen(["sleep", "60"])
     pid_file.write_text(f"{foreigner.pid}\n{pid_file.parent}\n1700000000\n5432\n\n\n")
@@ -179,7 +179,7 @@ def test_a_folder_with_a_long_and_odd_name_works(data_dir):
 def test_a_database_of_another_postgresql_is_refused_with_a_sentence(data_dir):
     with user(data_dir):
         pass
-    assert eventually(lambda: not living_in(data_dir), seconds=15)
+    assert eventually(lambda: not living_in(data_dir), seconds=60)
     (place_of(data_dir).cluster / "PG_VERSION").write_text("17\n")
 
     with pytest.raises(NotConfigured, match=r"made by PostgreSQL 17, and this release brings PostgreSQL 18"):
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence():
 def test_a_server_that_cannot_start_names_its_log(data_dir):
     with user(data_dir):
         pass
-    assert eventually(lambda: not living_in(data_dir), seconds=15)
+    assert eventually(lambda: not living_in(data_dir), seconds=60)
     (place_of(data_dir).cluster / "postgresql.auto.conf").write_text("shared_buffers = 'much'\nnonsense\n")
 
     with pytest.raises(NotConfigured, match=r"did not start\. Its log is .*server\.log"):
@@ -217,7 +217,7 @@ def test_a_closed_folder_of_root_gets_its_database_elsewhere_and_a_note_says_whe
         assert not place.root.is_relative_to(data_dir)
         assert answers(data_dir)
 
-    assert eventually(lambda: not living_in(place.root), seconds=15)
+    assert eventually(lambda: not living_in(place.root), seconds=60)
     shutil.rmtree(place.root)
 
 

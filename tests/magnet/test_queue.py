@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from django_q.models import OrmQ, Schedule
 
 from magnet import queue
 from magnet.models import WorkerHeartbeat
+from magnet.processes.cluster import free_tasks_of_the_dead
 
 
 @pytest.mark.django_db(transaction=True)
@@ -77,3 +79,21 @@ def test_the_lag_is_the_age_of_the_oldest_task_that_nobody_has_taken():
 
     assert fast.waiting == 1
     assert 90 <= fast.lag_seconds < 120
+
+
+NO_PROCESS = 2**22 + 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("host", "freed"), [(socket.gethostname(), 1), ("another-machine", 0)], ids=["of this machine", "of another"]
+)
+def test_only_tasks_whose_cluster_is_known_to_be_dead_are_freed(host, freed):
+    queue.enqueue("time.sleep", 0, cluster="bulk")
+    OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
+    long_ago = timezone.now() - timedelta(hours=2)
+    WorkerHeartbeat.objects.create(cluster="bulk", host=host, pid=NO_PROCESS, started_at=long_ago, beat_at=long_ago)
+
+    assert free_tasks_of_the_dead("bulk") == freed
+
+    assert queue.state().clusters[1].waiting == freed

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -76,7 +77,7 @@ def start(data_dir: Path, *, through: list[str] = START) -> Iterator[Started]:
     finally:
         process.kill()
         process.wait()
-        eventually(lambda: not living_in(data_dir), seconds=30)
+        eventually(lambda: not living_in(data_dir), seconds=60)
 
 
 @pytest.fixture
@@ -113,9 +114,9 @@ def test_it_says_what_to_do_ends_cleanly_and_starts_again_unchanged(data_dir):
 
         first.process.terminate()
 
-        assert first.process.wait(30) == 0
+        assert first.process.wait(60) == 0
         assert "Magnet has stopped." in first.output
-        assert eventually(lambda: not living_in(data_dir), seconds=15), living_in(data_dir)
+        assert eventually(lambda: not living_in(data_dir), seconds=60), living_in(data_dir)
 
     with start(data_dir) as second:
         assert password in second.output
@@ -145,7 +146,7 @@ def test_nothing_is_left_when_it_is_killed(data_dir):
         started.process.kill()
         started.process.wait()
 
-        assert eventually(lambda: not living_in(data_dir), seconds=15), living_in(data_dir)
+        assert eventually(lambda: not living_in(data_dir), seconds=60), living_in(data_dir)
 
 
 @pytest.mark.crash
@@ -156,43 +157,91 @@ def test_nothing_is_left_when_make_which_started_it_is_killed(data_dir):
         started.process.kill()
         started.process.wait()
 
-        assert eventually(lambda: not living_in(data_dir), seconds=30), living_in(data_dir)
+        assert eventually(lambda: not living_in(data_dir), seconds=60), living_in(data_dir)
 
 
 @pytest.mark.crash
 def test_what_dies_is_started_again(data_dir):
     with start(data_dir) as started:
         died = [*started.processes("web", "--fd"), *started.processes("postgres_guardian.py")]
-        died += started.processes("work", "--cluster", "bulk")
+        assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
+        died += bulk_processes(started)
         for pid in died:
             os.kill(pid, signal.SIGKILL)
 
-        assert eventually(lambda: not set(died) & set(living_in(data_dir)), seconds=15)
-        assert eventually(started.is_live, seconds=30), started.output
-        assert eventually(lambda: len(started.processes("postgres_guardian.py")) == 1, seconds=30)
-        # The cluster, its sentinel, worker, monitor and pusher.
-        assert eventually(lambda: len(started.processes("work", "--cluster", "bulk")) == 5, seconds=30)
+        assert eventually(lambda: not set(died) & set(living_in(data_dir)), seconds=60)
+        assert eventually(started.is_live, seconds=60), started.output
+        assert eventually(lambda: len(started.processes("postgres_guardian.py")) == 1, seconds=60)
+        assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
+
+
+# The cluster, its sentinel, worker, monitor and pusher.
+CLUSTER_PROCESSES = 5
 
 
 @pytest.mark.crash
 def test_a_cluster_whose_waiting_worker_was_killed_works_again(data_dir):
     with start(data_dir) as started:
-        assert eventually(lambda: len(started.processes("work", "--cluster", "bulk")) == 5, seconds=30)
-        _cluster, _sentinel, worker, *_ = sorted(started.processes("work", "--cluster", "bulk"))
-        os.kill(worker, signal.SIGKILL)
-        assert eventually(lambda: worker not in living_in(data_dir), seconds=15)
+        assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
+        old = bulk_processes(started)
+        os.kill(old[2], signal.SIGKILL)
+        assert eventually(lambda: not set(old) & set(living_in(data_dir)), seconds=60), started.output
+        assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60), started.output
 
-        enqueue = "from magnet import queue; queue.enqueue('time.sleep', 0, cluster='bulk')"
-        subprocess.run(
-            [PYTHON, str(ROOT / "manage.py"), "shell", "--command", enqueue], env=environment(data_dir), check=True
-        )
+        ours = enqueue_in_bulk(data_dir)
 
-        assert eventually(lambda: waiting_tasks(data_dir) == 0, seconds=30), started.output
+        assert eventually(lambda: not is_waiting(ours, data_dir), seconds=60), started.output
 
 
-def waiting_tasks(data_dir: Path) -> int:
+@pytest.mark.crash
+def test_a_task_that_a_killed_cluster_had_taken_is_done_by_the_next_one(data_dir):
+    with start(data_dir) as started:
+        assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
+        old = bulk_processes(started)
+        # Nobody is left to do it, and the queue would hold it for an hour.
+        os.kill(old[2], signal.SIGSTOP)
+        ours = enqueue_in_bulk(data_dir)
+        assert eventually(lambda: is_taken(ours, data_dir), seconds=60), started.output
+
+        for pid in old:
+            os.kill(pid, signal.SIGKILL)
+
+        assert eventually(lambda: not is_waiting(ours, data_dir), seconds=60), started.output
+
+
+def bulk_processes(started: Started) -> list[int]:
+    """Oldest first: the cluster, its sentinel, its worker, and the two beside it."""
+    return sorted(started.processes("work", "--cluster", "bulk"))
+
+
+def enqueue_in_bulk(data_dir: Path) -> int:
+    """Queues a task that ends at once, as another process; its number in the queue."""
+    before = last_task(data_dir)
+    enqueue = "from magnet import queue; queue.enqueue('time.sleep', 0, cluster='bulk')"
+    subprocess.run(
+        [PYTHON, str(ROOT / "manage.py"), "shell", "--command", enqueue], env=environment(data_dir), check=True
+    )
+    assert last_task(data_dir) > before
+    return before + 1
+
+
+def last_task(data_dir: Path) -> int:
+    """The number that was given last: rows are deleted when they are done."""
+    return asked(data_dir, "SELECT coalesce(pg_sequence_last_value('django_q_ormq_id_seq'), 0)")
+
+
+def is_waiting(number: int, data_dir: Path) -> bool:
+    return asked(data_dir, "SELECT count(*) FROM django_q_ormq WHERE key = 'bulk' AND id >= %s", number) > 0
+
+
+def is_taken(number: int, data_dir: Path) -> bool:
+    taken = "SELECT count(*) FROM django_q_ormq WHERE key = 'bulk' AND id >= %s AND lock > now()"
+    return asked(data_dir, taken, number) > 0
+
+
+def asked(data_dir: Path, question: LiteralString, *parameters: int) -> int:
     with psycopg.connect(embedded_postgres.url(data_dir)) as connection:
-        row = connection.execute("SELECT count(*) FROM django_q_ormq WHERE key = 'bulk'").fetchone()
+        row = connection.execute(question, parameters).fetchone()
     assert row
     return int(row[0])
 
@@ -202,7 +251,7 @@ def test_two_copies_run_side_by_side(data_dir):
         assert one.is_live()
         assert other.is_live()
         one.process.send_signal(signal.SIGINT)
-        assert one.process.wait(30) == 0
+        assert one.process.wait(60) == 0
 
         assert other.is_live()
 
