@@ -70,6 +70,8 @@ class Call:
     may_follow: Callable[[str], bool]
     is_wanted: Callable[[Response], bool]
     content: bytes | None = None
+    # Refusals whose body says more than their status.
+    explained: Collection[int] = ()
     deadline: float = field(default=0.0)
 
 
@@ -114,10 +116,47 @@ class OutboundClient:
         accept: Collection[int] = (),
         may_follow: Callable[[str], bool] = always,
         is_wanted: Callable[[Response], bool] = always,
+        explained: Collection[int] = (),
     ) -> Response:
-        """Fetch with retries. Statuses outside 2xx and `accept` raise; a redirect that `may_follow` declines is
-        returned as it is; the body is read only if `is_wanted` says so after seeing the headers."""
-        call = Call("GET", url, max_bytes, headers or {}, secret_headers or {}, accept, may_follow, is_wanted)
+        """Fetch with retries. Statuses outside 2xx, `accept` and `explained` raise; a redirect that `may_follow`
+        declines is returned as it is; the body is read only if `is_wanted` says so after seeing the headers, and of
+        refusals only if their status is `explained`."""
+        secrets = secret_headers or {}
+        call = Call("GET", url, max_bytes, headers or {}, secrets, accept, may_follow, is_wanted, explained=explained)
+        return self._repeat(call)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+        secret_headers: Mapping[str, str] | None = None,
+        explained: Collection[int] = (),
+        is_repeatable: bool = False,
+    ) -> Response:
+        """Send a body and follow no redirect. Once, because it may have been acted on, unless it `is_repeatable`:
+        a question that changes nothing, such as a search or the request of a token."""
+        secrets = secret_headers or {}
+        call = Call(
+            method, url, max_bytes, headers or {}, secrets, (), lambda _: False, always, content, explained=explained
+        )
+        return self._repeat(call) if is_repeatable else self._follow(call)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _repeat(self, call: Call) -> Response:
         attempts = stamina.retry_context(
             on=self._wait_before_retry,
             attempts=self.attempts,
@@ -130,23 +169,6 @@ class OutboundClient:
             with attempt:
                 return self._follow(call)
         raise AssertionError("stamina returns or raises")
-
-    def send(
-        self, method: str, url: str, *, content: bytes, max_bytes: int, headers: Mapping[str, str] | None = None
-    ) -> Response:
-        """Send a body once: no retry, because it may have been acted on, and no redirect."""
-        return self._follow(Call(method, url, max_bytes, headers or {}, {}, (), lambda _: False, always, content))
-
-    def close(self) -> None:
-        self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _wait_before_retry(self, error: Exception) -> bool | float:
         """Whether to try again; a number is what the server asked for, plus a little so that callers spread out."""
@@ -184,7 +206,8 @@ class OutboundClient:
 
     def _read(self, answer: httpx.Response, call: Call) -> Response:
         response = Response(call.url, answer.status_code, answer.headers, is_read=False)
-        if not answer.is_success or not call.is_wanted(response):
+        is_wanted = call.is_wanted(response) if answer.is_success else answer.status_code in call.explained
+        if not is_wanted:
             return response
         body = b"".join(self._limited(answer, call))
         return replace(response, body=body, is_read=True)
@@ -217,7 +240,7 @@ def decoded(answer: httpx.Response, call: Call) -> Iterator[bytes]:
 
 def accepted(response: Response, call: Call) -> Response:
     is_declined_redirect = bool(response.redirects_to)
-    if 200 <= response.status < 300 or response.status in call.accept or is_declined_redirect:
+    if 200 <= response.status < 300 or is_declined_redirect or response.status in {*call.accept, *call.explained}:
         return response
     raise refused_status(response.url, status=response.status, retry_after_seconds=retry_after(response))
 
