@@ -71,7 +71,16 @@ from less where w.index_id = %(index)s and w.lexeme = less.lexeme and w.document
 TAKE_OVER = """
 update knowledge_indexeddocument set state = 'live', is_due = false, content_hash = %(content_hash)s, failure = '',
     failure_code = '', attempts = 0, next_attempt_at = null, lease_token = null, lease_expires_at = null,
-    chunk_count = %(chunk_count)s, indexed_at = %(at)s where id = %(id)s
+    chunk_count = %(chunk_count)s, language = %(language)s, indexed_at = %(at)s where id = %(id)s
+"""
+
+# What other generations hold of a document that says something new by now must follow.
+FOLLOW = """
+update knowledge_indexeddocument e set is_due = true, attempts = 0, next_attempt_at = null, lease_token = null,
+    lease_expires_at = null
+from knowledge_document d
+where d.id = e.document_id and d.id = %(id)s and e.index_id <> %(index)s
+    and (d.text, d.title) is distinct from (%(text)s, %(title)s)
 """
 
 DESCRIBE = """
@@ -102,13 +111,17 @@ class ChunkRow:
 
 @dataclass(frozen=True)
 class Replacement:
-    """A document's new columns and chunks, and the ledger entry under whose lease they were made."""
+    """A document's new columns and chunks, and the ledger entry under whose lease they were made.
+
+    Without columns the document stays as it is: its text was cut again for another generation.
+    """
 
     entry: IndexedDocument
     columns: dict[str, Any]
     content_hash: str
     rows: list[ChunkRow]
     at: datetime
+    language: str = ""
 
 
 @transaction.atomic
@@ -131,7 +144,7 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
     # The row of the generation is the lock of its words.
     KnowledgeIndex.objects.select_for_update(no_key=True).get(pk=index.pk)
     _write_chunks(index.pk, batch, documents=documents)
-    files = {item.entry.document_id: item.columns["file"] for item in batch}
+    files = {item.entry.document_id: item.columns["file"] for item in batch if item.columns}
     replaced = [name for document, name in old_files.items() if files.get(document, name) != name]
     transaction.on_commit(partial(originals.discard, replaced))
     return len(batch)
@@ -165,12 +178,24 @@ def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[U
         cursor.execute(NOTE_WORDS, {**where, "sign": 1})
         cursor.execute(ADD_WORDS, where)
         cursor.execute(TAKE_WORDS, where)
-        cursor.executemany(DESCRIBE, [{**item.columns, "id": item.entry.document_id, "at": item.at} for item in batch])
+        described = [_described(index, item) for item in batch if item.columns]
+        cursor.executemany(FOLLOW, described)
+        cursor.executemany(DESCRIBE, described)
         cursor.executemany(TAKE_OVER, [_ledger_entry(item) for item in batch])
 
 
+def _described(index: int, item: Replacement) -> dict[str, Any]:
+    return {**item.columns, "id": item.entry.document_id, "index": index, "at": item.at}
+
+
 def _ledger_entry(item: Replacement) -> dict[str, Any]:
-    return {"id": item.entry.pk, "content_hash": item.content_hash, "chunk_count": len(item.rows), "at": item.at}
+    return {
+        "id": item.entry.pk,
+        "content_hash": item.content_hash,
+        "chunk_count": len(item.rows),
+        "language": item.language,
+        "at": item.at,
+    }
 
 
 def _staged(document: UUID, row: ChunkRow) -> tuple[Any, ...]:

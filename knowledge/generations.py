@@ -17,15 +17,15 @@ from magnet.errors import NotFound
 from magnet.language import needs_character_pairs, search_configuration
 from magnet.models import AIModel
 
-# Skips from one language to the next in the index, where `distinct` would read every document.
+# Skips from one language to the next in the index, where `distinct` would read the whole ledger.
 LANGUAGES = """
 with recursive spoken as (
-    (select language from knowledge_document where source_id = %(source)s and content_hash <> ''
+    (select language from knowledge_indexeddocument where index_id = %(index)s and chunk_count > 0
      order by language limit 1)
     union all
-    select (select d.language from knowledge_document d
-            where d.source_id = %(source)s and d.content_hash <> '' and d.language > s.language
-            order by d.language limit 1)
+    select (select e.language from knowledge_indexeddocument e
+            where e.index_id = %(index)s and e.chunk_count > 0 and e.language > s.language
+            order by e.language limit 1)
     from spoken s where s.language is not null)
 select language from spoken where language is not null
 """
@@ -82,7 +82,7 @@ def _live_indexes(sources: Iterable[int]) -> QuerySet[KnowledgeIndex]:
 
 def _generation(slug: str, index: KnowledgeIndex) -> Generation:
     with connection.cursor() as cursor:
-        languages = _column(cursor, LANGUAGES, {"source": index.source_id})
+        languages = _column(cursor, LANGUAGES, {"index": index.pk})
         (has_hnsw,) = _column(cursor, HAS_HNSW, [index.hnsw_name])
         (chunks_per_document,) = _column(cursor, CHUNKS_PER_DOCUMENT, [index.pk])
     return Generation(

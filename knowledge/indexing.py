@@ -239,6 +239,7 @@ def _replacement(item: Prepared, vectors: dict[bytes, Any]) -> Replacement:
         content_hash=item.content_hash,
         rows=list(_rows(item, vectors)),
         at=timezone.now(),
+        language=item.language,
     )
 
 

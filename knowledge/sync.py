@@ -23,7 +23,7 @@ from knowledge import ledger
 from knowledge.indexing import Outcome, index_documents
 from knowledge.listing import take_stock
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
-from knowledge.models.runs import HEARTBEAT_LOST_AFTER, LeaseLost
+from knowledge.models.leases import HEARTBEAT_LOST_AFTER, LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.errors import Conflict, MagnetError

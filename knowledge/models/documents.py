@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -83,8 +82,6 @@ class Document(models.Model):
         indexes = [
             GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="document_by_metadata"),
             models.Index(fields=["source", "title"], name="document_by_title"),
-            # A search asks for the languages of its sources, of which there are few.
-            models.Index(fields=["source", "language"], condition=~Q(content_hash=""), name="document_by_language"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
 from knowledge.models.documents import Document
+from knowledge.models.leases import Leased
 from knowledge.models.sources import KnowledgeSource
 from magnet.models import AIModel
 
@@ -21,7 +22,7 @@ LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 3
 
 
-class KnowledgeIndex(models.Model):
+class KnowledgeIndex(Leased):
     """One generation of a source's chunks: what was embedded with these settings. One of them serves."""
 
     class Status(models.TextChoices):
@@ -49,6 +50,25 @@ class KnowledgeIndex(models.Model):
     live_at = models.DateTimeField(_("live since"), null=True, blank=True)
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
 
+    # While it is built beside the live one, or brought up to date to serve again.
+    is_paused = models.BooleanField(_("paused"), default=False)
+    # Set once everything was carried over; what changes afterwards follows within a moment.
+    ready_at = models.DateTimeField(_("ready"), null=True, blank=True)
+    # Somebody has said so already: it takes over as soon as nothing is left to do.
+    switches_when_ready = models.BooleanField(default=False)
+    # Why the building stopped, and what to do; empty while nothing is wrong.
+    error = models.TextField(_("error"), blank=True)
+    actor_label = models.CharField(_("who"), max_length=300, blank=True)
+    to_do = models.PositiveIntegerField(_("to do"), default=0)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    work_seconds = models.FloatField(default=0)
+    chunks_embedded = models.PositiveIntegerField(_("chunks embedded"), default=0)
+    chunks_reused = models.PositiveIntegerField(_("chunks reused"), default=0)
+    tokens = models.PositiveBigIntegerField(_("tokens"), default=0)
+    cost = models.DecimalField(_("cost (USD)"), max_digits=20, decimal_places=10, default=0)
+    # What was expected of it when it was started.
+    forecast = models.JSONField(default=dict, blank=True)
+
     class Meta:
         verbose_name = _("index")
         verbose_name_plural = _("indexes")
@@ -57,6 +77,9 @@ class KnowledgeIndex(models.Model):
             models.UniqueConstraint(fields=["source", "number"], name="index_number_is_unique_in_its_source"),
             models.UniqueConstraint(
                 fields=["source"], condition=Q(status="live"), name="one_live_index_for_each_source"
+            ),
+            models.UniqueConstraint(
+                fields=["source"], condition=Q(status="building"), name="one_building_index_for_each_source"
             ),
         ]
 
@@ -94,6 +117,8 @@ class IndexedDocument(models.Model):
     state = models.CharField(_("state"), max_length=20, choices=State.choices, default=State.PENDING)
     # True while there is something to do for it, whatever serves in the meantime.
     is_due = models.BooleanField(default=True)
+    # In which language the chunks were made searchable; generations may differ.
+    language = models.CharField(_("language"), max_length=10, blank=True)
     # The content_hash of what the chunks hold.
     content_hash = models.CharField(max_length=64, blank=True)
     failure = models.TextField(_("reason"), blank=True)
@@ -117,6 +142,8 @@ class IndexedDocument(models.Model):
         indexes = [
             models.Index(fields=["index", "document"], condition=Q(is_due=True), name="ledger_of_what_is_due"),
             models.Index(fields=["index", "state"], name="ledger_by_state"),
+            # A search asks for the languages of its generations, of which there are few.
+            models.Index(fields=["index", "language"], condition=Q(chunk_count__gt=0), name="ledger_by_language"),
         ]
 
     def __str__(self) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -12,15 +11,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from knowledge.models.leases import Leased
 from knowledge.models.sources import KnowledgeSource
 from magnet.ids import uuid7
-
-# Three signs of life missed, and a little; with the clock of a minute, a dead worker's run goes on within two.
-HEARTBEAT_LOST_AFTER = timedelta(seconds=40)
-
-
-class LeaseLost(Exception):
-    """Another step works on this run, or somebody cancelled it; whoever gets this stops and writes nothing."""
 
 
 class SyncRunQuerySet(models.QuerySet["SyncRun"]):
@@ -33,7 +26,7 @@ class SyncRunQuerySet(models.QuerySet["SyncRun"]):
         return self.unfinished().update(**stopped)
 
 
-class SyncRun(models.Model):
+class SyncRun(Leased):
     class Status(models.TextChoices):
         QUEUED = "queued", _("Waiting for a worker")
         LISTING = "listing", _("Listing")
@@ -53,10 +46,7 @@ class SyncRun(models.Model):
     actor_label = models.CharField(_("who"), max_length=300, blank=True)
     created_at = models.DateTimeField(_("asked for"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
-    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    # Each worker step proves with this token that it is the one at work; a late one writes nothing.
-    lease_token = models.UUIDField(null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
     notice = models.TextField(_("notice"), blank=True)
 
@@ -113,27 +103,14 @@ class SyncRun(models.Model):
         """True when a worker should be at it and has not shown itself for a while."""
         if self.status not in (self.Status.LISTING, self.Status.INDEXING):
             return False
-        return self.heartbeat_at is None or timezone.now() - self.heartbeat_at > HEARTBEAT_LOST_AFTER
+        return self.is_silent
 
-    def take(self) -> UUID | None:
-        """A token for the next step, or None while another step is alive or nothing is left to do."""
-        now, token = timezone.now(), uuid4()
-        nobody = Q(lease_token=None) | Q(heartbeat_at__lt=now - HEARTBEAT_LOST_AFTER)
-        taken = (
-            SyncRun.objects.unfinished()
-            .exclude(status=self.Status.WAITING)
-            .filter(nobody, pk=self.pk)
-            .update(lease_token=token, heartbeat_at=now, started_at=Coalesce("started_at", now))
-        )
-        self.refresh_from_db()
-        return token if taken else None
+    @classmethod
+    def workable(cls) -> models.QuerySet[Any]:
+        return cls.objects.unfinished().exclude(status=cls.Status.WAITING)
 
-    def note(self, token: UUID, **changes: Any) -> None:
-        """Write progress with a sign of life. Raises LeaseLost when another step, or a cancel, has taken over."""
-        rows = SyncRun.objects.filter(pk=self.pk, lease_token=token)
-        if not rows.update(heartbeat_at=timezone.now(), **changes):
-            raise LeaseLost
-        self.refresh_from_db()
+    def take(self, **changes: Any) -> UUID | None:
+        return super().take(started_at=Coalesce("started_at", timezone.now()), **changes)
 
     def end(self, token: UUID, status: SyncRun.Status, **changes: Any) -> None:
         """The last word of a step: the run is over, or waits for somebody."""

@@ -74,7 +74,9 @@ def _write(index: KnowledgeIndex | None, pages: Sequence[Page]) -> None:
     texts = [f"{indexing.header(page.title, '')}\n{page.text}" for page in pages]
     vectors = vectors_of(texts, index.embedding_model)
     replacements = [
-        Replacement(entry, _described(entry.document), "hash", [_row(index, page, text, vector)], timezone.now())
+        Replacement(
+            entry, _described(entry.document), "hash", [_row(index, page, text, vector)], timezone.now(), page.language
+        )
         for entry, page, text, vector in zip(entries, pages, texts, vectors, strict=True)
     ]
     chunk_writer.replace(index, replacements, token=token)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from knowledge import chunk_writer, ledger, sync, uploads
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeSource, SyncRun, Word
-from knowledge.models.runs import HEARTBEAT_LOST_AFTER
+from knowledge.models.leases import HEARTBEAT_LOST_AFTER
 from knowledge.uploads import PushedDocument
 from magnet.errors import NotFound
 from tests import factories

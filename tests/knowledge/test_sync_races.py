@@ -17,7 +17,7 @@ from knowledge.connectors.base import KEEP_THE_REST, Gone, ListingItem, RemoteDo
 from knowledge.connectors.folder import FolderConnector
 from knowledge.listing import take_stock
 from knowledge.models import Document, IndexedDocument, KnowledgeSource, SyncRun
-from knowledge.models.runs import LeaseLost
+from knowledge.models.leases import LeaseLost
 from knowledge.uploads import PushedDocument
 from tests import factories
 
