@@ -49,6 +49,11 @@ class SyncRun(Leased):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     error = models.TextField(_("error"), blank=True)
     notice = models.TextField(_("notice"), blank=True)
+    # Why a run rests that somebody else holds up (a provider without quota, a full disk), until when, and how often
+    # in a row it has had to.
+    pause_reason = models.TextField(_("waits because"), blank=True)
+    resumes_at = models.DateTimeField(_("goes on"), null=True, blank=True)
+    pauses = models.PositiveSmallIntegerField(default=0)
 
     listed = models.PositiveIntegerField(_("listed"), default=0)
     to_do = models.PositiveIntegerField(_("to do"), default=0)
