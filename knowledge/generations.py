@@ -75,9 +75,8 @@ def load(slugs: Sequence[str]) -> tuple[Generation, ...]:
 
 
 def _live_indexes(sources: Iterable[int]) -> QuerySet[KnowledgeIndex]:
-    return KnowledgeIndex.objects.filter(source__in=list(sources), status=KnowledgeIndex.Status.LIVE).select_related(
-        "embedding_model__provider", "embedding_model__fallback__provider"
-    )
+    indexes: QuerySet[KnowledgeIndex] = KnowledgeIndex.objects.filter(source__in=list(sources), status="live").for_use()
+    return indexes
 
 
 def _generation(slug: str, index: KnowledgeIndex) -> Generation:

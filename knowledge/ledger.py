@@ -51,43 +51,56 @@ def settings_hash(source: KnowledgeSource) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def wants_another(source: KnowledgeSource, index: KnowledgeIndex) -> bool:
+    """Whether the settings of a source differ from those of a generation; then a re-index is offered."""
+    return index.settings_hash != settings_hash(source) or index.dimensions != (source.embedding_model.dimensions or 0)
+
+
 @transaction.atomic
 def ensure_index(source: KnowledgeSource) -> KnowledgeIndex:
-    """The live generation; the first one is made here. Changed chunker settings make every document due again."""
+    """The live generation; the first one is made here. It keeps its own settings, unless it is still empty."""
     source = KnowledgeSource.objects.select_related("embedding_model").hold(source.pk)
-    wanted = settings_hash(source)
     live = source.live_index
     if live is None:
-        last = source.indexes.aggregate(last=Max("number"))["last"] or 0
-        live = KnowledgeIndex.objects.create(
-            source=source,
-            number=last + 1,
-            status=KnowledgeIndex.Status.LIVE,
-            embedding_model=source.embedding_model,
-            dimensions=source.embedding_model.dimensions or 0,
-            chunker=source.chunker,
-            chunker_config=source.chunker_config,
-            language=source.language,
-            settings_hash=wanted,
-            live_at=timezone.now(),
-        )
-    elif live.settings_hash != wanted:
-        live.chunker, live.chunker_config, live.language = source.chunker, source.chunker_config, source.language
-        live.settings_hash = wanted
-        live.save(update_fields=["chunker", "chunker_config", "language", "settings_hash"])
-        live.ledger.exclude(state=State.EXCLUDED).update(is_due=True, attempts=0, next_attempt_at=None)
-    # The gateway reads models from within the event loop, where nothing more can be loaded.
-    related = ("embedding_model__provider", "embedding_model__fallback__provider")
-    return KnowledgeIndex.objects.select_related(*related).get(pk=live.pk)
+        live = new_index(source, status=KnowledgeIndex.Status.LIVE, live_at=timezone.now())
+    elif wants_another(source, live) and not live.ledger.exists():
+        # The status is written with them, because that is what announces the change to every process.
+        KnowledgeIndex.objects.filter(pk=live.pk).update(status=live.status, **_settings(source))
+    return KnowledgeIndex.objects.for_use().get(pk=live.pk)
+
+
+def new_index(source: KnowledgeSource, **columns: Any) -> KnowledgeIndex:
+    """A generation with the settings that the source has now."""
+    last = source.indexes.aggregate(last=Max("number"))["last"] or 0
+    index: KnowledgeIndex = KnowledgeIndex.objects.create(
+        source=source, number=last + 1, **_settings(source), **columns
+    )
+    return index
+
+
+def _settings(source: KnowledgeSource) -> dict[str, Any]:
+    return {
+        "embedding_model": source.embedding_model,
+        "dimensions": source.embedding_model.dimensions or 0,
+        "chunker": source.chunker,
+        "chunker_config": source.chunker_config,
+        "language": source.language,
+        "settings_hash": settings_hash(source),
+    }
 
 
 # -- Work ------------------------------------------------------------------------------------------------------------
 
 
 def add(index: KnowledgeIndex, documents: Iterable[UUID]) -> None:
-    """New documents: pending, and due at once."""
+    """New documents: pending, and due at once, in the live generation and in one that is built beside it.
+
+    Asked anew, because `index` may have been replaced while a listing went on.
+    """
+    generations = list(KnowledgeIndex.objects.filter(source=index.source_id).current().values_list("pk", flat=True))
     IndexedDocument.objects.bulk_create(
-        [IndexedDocument(index=index, document_id=document) for document in documents], ignore_conflicts=True
+        [IndexedDocument(index_id=pk, document_id=document) for document in documents for pk in generations],
+        ignore_conflicts=True,
     )
 
 

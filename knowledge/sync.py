@@ -6,24 +6,23 @@ indexes what is due, batch by batch; the next step does what it leaves, also whe
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, connections, transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
 from knowledge import ledger
+from knowledge.heartbeat import beating
 from knowledge.indexing import Outcome, index_documents
 from knowledge.listing import take_stock
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
-from knowledge.models.leases import HEARTBEAT_LOST_AFTER, LeaseLost
+from knowledge.models.leases import LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.errors import Conflict, MagnetError
@@ -37,7 +36,6 @@ Status = SyncRun.Status
 DOCUMENTS_AT_ONCE = 256
 # A step ends after this time and queues its successor, so that no source starves another.
 STEP_SECONDS = 20.0
-HEARTBEAT_SECONDS = 10.0
 
 
 # -- Starting and stopping ---------------------------------------------------------------------------------------------
@@ -140,9 +138,7 @@ def _start_retries() -> int:
 
 def _wake_abandoned() -> int:
     """Runs whose worker is gone, or whose task was lost, go on with a new step."""
-    long_ago = timezone.now() - HEARTBEAT_LOST_AFTER
-    runs = SyncRun.objects.unfinished().exclude(status=Status.WAITING).filter(created_at__lt=long_ago)
-    abandoned = list(runs.filter(Q(heartbeat_at=None) | Q(heartbeat_at__lt=long_ago)))
+    abandoned = list(SyncRun.abandoned())
     for run in abandoned:
         enqueue_step(run)
     return len(abandoned)
@@ -161,7 +157,7 @@ def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) 
         # Its worker is dead, or late and may write nothing any more: what it held is free.
         ledger.release(before)
     try:
-        with _heartbeat(run, token), trace(feature="sync", slug=run.source.slug, summary=f"Sync {run.source.name}"):
+        with beating(run, token), trace(feature="sync", slug=run.source.slug, summary=f"Sync {run.source.name}"):
             return _advance(run, token=token, on_progress=on_progress or _say_nothing)
     except LeaseLost:
         # Cancelled, taken over, or its source deleted.
@@ -177,7 +173,7 @@ def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) 
         _note_crash(run, error, token=token)
     finally:
         ledger.release(token)
-        SyncRun.objects.filter(pk=run.pk, lease_token=token).update(lease_token=None)
+        run.let_go(token)
     return False
 
 
@@ -235,7 +231,8 @@ def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
     """End the run unless a push, or a wish to list, has come in between; the source's row holds both off meanwhile."""
     KnowledgeSource.objects.hold(run.source_id)
     run.note(token)
-    if run.status == Status.QUEUED or ledger.due(index).exists():
+    if run.status == Status.QUEUED or ledger.due(index).exists() or run.source.live_index != index:
+        # Pushed, asked for, or switched to another generation in the meantime: the next step sees to it.
         return False
     status = Status.WAITING if run.deletions_waiting else Status.DONE
     run.end(token, status, receipt=_receipt(run, index))
@@ -277,37 +274,6 @@ def _receipt(run: SyncRun, index: KnowledgeIndex | None) -> dict[str, Any]:
         "tokens": run.tokens,
         "cost": format(run.cost, "f"),
     }
-
-
-@contextmanager
-def _heartbeat(run: SyncRun, token: UUID) -> Iterator[None]:
-    """Show life while a step works, however long one document takes; a dead process shows none."""
-    is_over = threading.Event()
-
-    def beat() -> None:
-        try:
-            while not is_over.wait(HEARTBEAT_SECONDS):
-                _show_life(run, token)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=beat, name="sync-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def _show_life(run: SyncRun, token: UUID) -> None:
-    try:
-        SyncRun.objects.filter(pk=run.pk, lease_token=token).update(heartbeat_at=timezone.now())
-        ledger.renew(token)
-    except (OperationalError, InterfaceError) as error:
-        # The next beat may get through. While none does, the run counts as abandoned, which is what it may be.
-        log.warning("sync_heartbeat_missed", run=str(run.pk), error=str(error))
-        connections["default"].close()
 
 
 def _say_nothing(run: SyncRun) -> None:

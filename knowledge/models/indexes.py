@@ -22,6 +22,16 @@ LEASE = timedelta(minutes=5)
 MAX_ATTEMPTS = 3
 
 
+class KnowledgeIndexQuerySet(models.QuerySet["KnowledgeIndex"]):
+    def current(self) -> KnowledgeIndexQuerySet:
+        """What new documents go to: the generation that serves, and the one that is built beside it."""
+        return self.exclude(status=KnowledgeIndex.Status.RETIRED)
+
+    def for_use(self) -> KnowledgeIndexQuerySet:
+        """With all that embedding needs: the gateway reads models within the event loop, where nothing is loaded."""
+        return self.select_related("embedding_model__provider", "embedding_model__fallback__provider")
+
+
 class KnowledgeIndex(Leased):
     """One generation of a source's chunks: what was embedded with these settings. One of them serves."""
 
@@ -68,6 +78,8 @@ class KnowledgeIndex(Leased):
     cost = models.DecimalField(_("cost (USD)"), max_digits=20, decimal_places=10, default=0)
     # What was expected of it when it was started.
     forecast = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[Any] = KnowledgeIndexQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("index")

@@ -1,4 +1,4 @@
-"""What long work shares: one step at a time holds its row by a token, shows life, and writes nothing once it lost it."""
+"""What long work shares: one step at a time holds its row by a token, and writes nothing once it has lost it."""
 
 from __future__ import annotations
 

@@ -174,18 +174,33 @@ class TestAFolder:
         assert (state_of("page-3.md"), run.receipt["stale"]) == ("stale", 1)
         assert Chunk.objects.filter(text__contains="swordfish3").exists()
 
-    def test_changed_chunker_settings_cut_every_document_again(self, folder):
+    def test_changed_chunker_settings_wait_for_a_re_index(self, folder):
         (folder / "long.md").write_text(
             "# Long\n\n" + "\n\n".join(f"Paragraph {n} says " + "word " * 40 for n in range(30))
         )
         source = factories.folder_source(folder)
         factories.sync_now(source)
-        before = Chunk.objects.filter(document__remote_id="long.md").count()
+        before = list(Chunk.objects.values_list("pk", flat=True))
         source.chunker_config = {"max_tokens": 64}
         source.save()
+
         factories.sync_now(source)
-        assert Chunk.objects.filter(document__remote_id="long.md").count() > before
+
+        assert list(Chunk.objects.values_list("pk", flat=True)) == before
+        assert ledger.wants_another(source, source.live_index)
         assert_the_books_balance()
+
+    def test_settings_changed_before_anything_is_indexed_count_at_once(self, folder):
+        source = factories.folder_source(folder)
+        ledger.ensure_index(source)
+        source.chunker_config = {"max_tokens": 64}
+        source.save()
+
+        factories.sync_now(source)
+
+        (index,) = source.indexes.all()
+        assert index.chunker_config == {"max_tokens": 64}
+        assert not ledger.wants_another(source, index)
 
 
 class TestPushing:
