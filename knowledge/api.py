@@ -130,6 +130,8 @@ def show_passage(passage: Passage) -> dict[str, Any]:
         "text": passage.text,
         "heading": passage.heading,
         "page": passage.page,
+        "first_page": passage.pages.first if passage.pages else None,
+        "last_page": passage.pages.last if passage.pages else None,
         "start": passage.start,
         "end": passage.end,
         "score": passage.score,
@@ -168,7 +170,7 @@ def _change(slug: str, body: SourceChanges) -> SourceDetail:
 def _columns(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     """What was sent as columns of the source, checked by its connector and chunker."""
     columns = body.sent(without=("slug", "connector", "secrets", "tags", "embedding_model"))
-    kind = CONNECTORS[source.connector]
+    kind = source.connector_class
     if body.config is not None:
         configuration.prove(kind.Config, body.config, field="config")
         if source.leads_elsewhere(body.config):

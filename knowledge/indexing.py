@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from knowledge import ledger, originals
 from knowledge.chunk_writer import ChunkRow, Replacement, replace
-from knowledge.chunkers import CHUNKERS
+from knowledge.chunkers import chunker_kind
 from knowledge.chunkers.base import Piece
 from knowledge.connectors.base import Connector, RemoteDocument
 from knowledge.connectors.file_names import title_of
@@ -120,7 +120,7 @@ def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connect
     title = document.given_title or extract.title or title_of(document.remote_id)
     language = index.language or detect(extract.text[:LANGUAGE_SAMPLE])
     content_hash = _hash(index.settings_hash, title, language, extract.text)
-    chunker = CHUNKERS[index.chunker]
+    chunker = chunker_kind(index.chunker)
     pieces = chunker(chunker.Config.model_validate(index.chunker_config)).split(extract.text)
     keys = [
         vector_key(

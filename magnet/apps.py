@@ -4,10 +4,16 @@ from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 from django.utils.translation import gettext_lazy as _
 
+from magnet import plugins
+
 
 class MagnetConfig(AppConfig):
     name = "magnet"
     verbose_name = _("Platform")
+
+    def ready(self) -> None:
+        # Every app's kinds are importable by now, and no page or form has asked for them yet.
+        plugins.load()
 
 
 class MagnetAdminConfig(AdminConfig):

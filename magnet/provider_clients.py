@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from magnet.errors import NotConfigured
 from magnet.models import Provider
-from magnet.providers import PROVIDERS
+from magnet.providers import provider_kind
 from magnet.providers.base import ModelProvider
 
 # Whoever was replaced may still be streaming.
@@ -45,12 +45,7 @@ def client_of(provider: Provider) -> ModelProvider:
 
 
 def new_client(provider: Provider) -> ModelProvider:
-    kind = PROVIDERS.get(provider.kind)
-    if kind is None:
-        raise NotConfigured(
-            f"The provider “{provider.name}” is of the kind “{provider.kind}”, which is not installed. "
-            f"Choose another model, or install the plug-in that brings it."
-        )
+    kind = provider_kind(provider.kind)
     try:
         config = kind.Config(**provider.options)
     except ValidationError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,16 @@ def number(variable: str, default: int) -> int:
         return int(env.str(variable, str(default)))
     except ValueError as error:
         raise ImproperlyConfigured(f"{variable} is {env.str(variable)!r}. Set it to a whole number.") from error
+
+
+def json_object(variable: str) -> dict[str, Any]:
+    try:
+        value = json.loads(env.str(variable, "") or "{}")
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{variable} cannot be read as JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f'{variable} must be a JSON object such as {{"name": {{}}}}.')
+    return value
 
 
 # -- Where and how -------------------------------------------------------------------------------------------
@@ -313,6 +325,21 @@ LOG_FORMAT = env.str("MAGNET_LOG_FORMAT", "json" if IS_PRODUCTION else "console"
 LOG_LEVEL = env.str("MAGNET_LOG_LEVEL", "INFO")
 LOGGING_CONFIG = "magnet.logs.configure"
 LOGGING = {"format": LOG_FORMAT, "level": LOG_LEVEL}
+
+# -- Plug-ins --------------------------------------------------------------------------------------------------
+
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+# Modules (or "module:Class") of plug-ins, beside the packages that announce themselves when they are installed.
+PLUGINS = env.list("MAGNET_PLUGINS", default=[])
+# What each plug-in is given, by its name: {"acme_wiki": {"region": "eu"}}.
+PLUGIN_SETTINGS = json_object("MAGNET_PLUGIN_SETTINGS")
+# What can be added to: the registry, and what each kind must be a subclass of.
+EXTENSION_POINTS = {
+    "providers": ("magnet.providers.PROVIDERS", "magnet.providers.base.ModelProvider"),
+    "connectors": ("knowledge.connectors.CONNECTORS", "knowledge.connectors.base.Connector"),
+    "readers": ("knowledge.readers.READERS", "knowledge.readers.base.Reader"),
+    "chunkers": ("knowledge.chunkers.CHUNKERS", "knowledge.chunkers.base.Chunker"),
+}
 
 # -- Admin ---------------------------------------------------------------------------------------------------
 

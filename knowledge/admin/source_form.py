@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from knowledge.chunkers import CHUNKERS
-from knowledge.connectors import CONNECTORS
+from knowledge.chunkers import CHUNKERS, chunker_kind
+from knowledge.connectors import connector_kind
 from knowledge.models import KnowledgeSource
 from magnet.admin.config_forms import CONFIG, SECRETS, Section, config_from, form_fields
 from magnet.encryption import decrypt
@@ -69,9 +69,9 @@ def form_for(kind: str, source: KnowledgeSource | None) -> type[SourceForm]:
     secrets = (decrypt(source.encrypted_secrets) or {}) if source else {}
     chunker = source.chunker if source else DEFAULT_CHUNKER
     sections = (
-        Section(CONFIG, CONNECTORS[kind].Config),
-        Section(SECRETS, CONNECTORS[kind].Secrets),
-        Section(CHUNKER, CHUNKERS[chunker].Config),
+        Section(CONFIG, connector_kind(kind).Config),
+        Section(SECRETS, connector_kind(kind).Secrets),
+        Section(CHUNKER, chunker_kind(chunker).Config),
     )
     stored = {
         CONFIG: source.config if source else {},
@@ -98,7 +98,7 @@ def time_zone_field() -> forms.ChoiceField:
 
 def fieldsets_for(kind: str, *, is_fixed: bool) -> list[tuple[Any, dict[str, Any]]]:
     """What stands on the form of a source with this connector, in groups; `is_fixed` once documents are indexed."""
-    connector = CONNECTORS[kind]
+    connector = connector_kind(kind)
     connection = Section(CONFIG, connector.Config).names
     secrets = Section(SECRETS, connector.Secrets).names
     groups: list[tuple[Any, dict[str, Any]]] = [(None, {"fields": ("name", "slug", "description")})]

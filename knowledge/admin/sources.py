@@ -135,6 +135,11 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("name",)}
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # The settings of a kind that is gone cannot be shown, so saving would lose them.
+        is_missing = obj is not None and obj.connector not in CONNECTORS
+        return bool(super().has_change_permission(request, obj)) and not is_missing
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if {"schedule", "cron", "time_zone"} & set(form.changed_data) or not change:

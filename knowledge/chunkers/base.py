@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
+
+from magnet.errors import NotConfigured
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,20 @@ class Chunker(ABC):
     @abstractmethod
     def split(self, text: str) -> list[Piece]:
         """Cut `text` into pieces, in order and without overlap unless the Config asks for it."""
+
+
+class AnyConfig(BaseModel):
+    """Settings that nobody here can read, kept as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class MissingChunker(Chunker):
+    """Stands in for a kind that a plug-in brought and that is gone: nothing new is cut, what was cut still serves."""
+
+    label: ClassVar[str] = "Not installed"
+    description: ClassVar[str] = "The plug-in that brought this way to cut texts is not installed."
+    Config: ClassVar[type[BaseModel]] = AnyConfig
+
+    def split(self, text: str) -> list[Piece]:
+        raise NotConfigured(f"{self.description} See “Plug-ins” in the admin, or choose another chunker.")

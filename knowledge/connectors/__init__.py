@@ -1,6 +1,7 @@
 """The kinds of knowledge source: one file and one line each."""
 
-from knowledge.connectors.base import Connector
+from knowledge.connectors.base import Connector, MissingConnector
+from knowledge.connectors.confluence import ConfluenceConnector
 from knowledge.connectors.folder import FolderConnector
 from knowledge.connectors.upload import UploadConnector
 from knowledge.connectors.website import WebsiteConnector
@@ -9,4 +10,10 @@ CONNECTORS: dict[str, type[Connector]] = {
     "upload": UploadConnector,
     "folder": FolderConnector,
     "website": WebsiteConnector,
+    "confluence": ConfluenceConnector,
 }
+
+
+def connector_kind(name: str) -> type[Connector]:
+    """The kind of this name; one that says so where a plug-in brought it and is gone."""
+    return CONNECTORS.get(name, MissingConnector)

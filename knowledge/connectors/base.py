@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from magnet.errors import FetchFailed, ListingFailed, SourceError
+
 
 @dataclass(frozen=True)
 class Content:
@@ -56,6 +58,9 @@ class Rest(Enum):
 KEEP_THE_REST = Rest.KEPT
 
 ListingItem = RemoteDocument | Gone | Rest
+
+
+GONE = "The plug-in that brought this kind of source is not installed, or was refused: see “Plug-ins” in the admin."
 
 
 class EmptyConfig(BaseModel):
@@ -106,3 +111,27 @@ class Connector(ABC):
 
     def close(self) -> None:  # noqa: B027 - most connectors hold nothing open
         """Release connections."""
+
+
+class AnyConfig(BaseModel):
+    """Settings that nobody here can read, kept as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class MissingConnector(Connector):
+    """Stands in for a kind that a plug-in brought and that is gone: its sources still answer, but do not sync."""
+
+    label: ClassVar[str] = "Not installed"
+    description: ClassVar[str] = "The plug-in that brought this kind of source is not installed."
+    Config: ClassVar[type[BaseModel]] = AnyConfig
+    Secrets: ClassVar[type[BaseModel]] = AnyConfig
+
+    def check(self) -> str:
+        raise SourceError(GONE)
+
+    def list(self, known: Mapping[str, str]) -> Iterator[ListingItem]:
+        raise ListingFailed(f"{GONE} Nothing was deleted.")
+
+    def fetch(self, document: RemoteDocument) -> Content:
+        raise FetchFailed(GONE)

@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import BaseModel
 from pydantic import ValidationError as ShapeError
 
-from knowledge.chunkers import CHUNKERS
-from knowledge.connectors import CONNECTORS
+from knowledge.chunkers import CHUNKERS, chunker_kind
+from knowledge.connectors import CONNECTORS, connector_kind
 from knowledge.connectors.base import Connector
 from magnet.encryption import decrypt, encrypt
 from magnet.errors import MagnetError, NotFound
@@ -117,7 +117,7 @@ class KnowledgeSource(Named, Tagged):
             self.connector_class.prove(self.connector_class.Config.model_validate(self.config))
         except MagnetError as error:
             raise ValidationError({"config": error.detail}) from error
-        _prove(CHUNKERS[self.chunker].Config, self.chunker_config, field="chunker_config")
+        _prove(chunker_kind(self.chunker).Config, self.chunker_config, field="chunker_config")
         if self.schedule == self.Schedule.CRON and not croniter.is_valid(self.cron):
             raise ValidationError({"cron": _("This is not a cron expression. An example: 0 6 * * 1-5.")})
         if self.schedule != self.Schedule.MANUAL and self.is_pushed:
@@ -125,7 +125,7 @@ class KnowledgeSource(Named, Tagged):
 
     @property
     def connector_class(self) -> type[Connector]:
-        return CONNECTORS[self.connector]
+        return connector_kind(self.connector)
 
     @property
     def is_pushed(self) -> bool:

@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from magnet.admin.config_forms import CONFIG, REMOVE, SecretField, Section, config_from, form_fields
 from magnet.models import Provider
-from magnet.providers import PROVIDERS
+from magnet.providers import provider_kind
 
 
 class ProviderForm(forms.ModelForm):
     """Subclassed for each kind by `form_for`, which adds its fields."""
 
-    provider_kind = ""
+    kind_name = ""
 
     class Meta:
         model = Provider
@@ -25,13 +25,13 @@ class ProviderForm(forms.ModelForm):
 
     @property
     def section(self) -> Section:
-        return Section(CONFIG, PROVIDERS[self.provider_kind].Config)
+        return Section(CONFIG, provider_kind(self.kind_name).Config)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        kind = PROVIDERS[self.provider_kind]
+        kind = provider_kind(self.kind_name)
         provider = self.instance
-        provider.kind = self.provider_kind
+        provider.kind = self.kind_name
         provider.options = config_from(self, self.section, stored=provider.options)
         if kind.needs_base_url and not cleaned.get("base_url"):
             self.add_error("base_url", _("This kind of provider has no usual address: enter it."))
@@ -61,7 +61,7 @@ class ProviderForm(forms.ModelForm):
 
 
 def form_for(kind: str, provider: Provider | None) -> type[ProviderForm]:
-    section = Section(CONFIG, PROVIDERS[kind].Config)
+    section = Section(CONFIG, provider_kind(kind).Config)
     fields: dict[str, Any] = dict(form_fields(section, stored=provider.options if provider else {}))
     fields["api_key"] = SecretField(
         is_set=bool(provider and provider.encrypted_api_key),
@@ -69,11 +69,11 @@ def form_for(kind: str, provider: Provider | None) -> type[ProviderForm]:
         required=False,
         help_text=gettext_lazy("Stored encrypted, never shown again."),
     )
-    return type("ProviderFormOfKind", (ProviderForm,), {**fields, "provider_kind": kind})
+    return type("ProviderFormOfKind", (ProviderForm,), {**fields, "kind_name": kind})
 
 
 def fieldsets_for(kind: str) -> list[tuple[Any, dict[str, Any]]]:
-    provider = PROVIDERS[kind]
+    provider = provider_kind(kind)
     groups: list[tuple[Any, dict[str, Any]]] = [(None, {"fields": ("name", "slug", "description", "is_active")})]
     if not provider.is_built_in:
         connection = ("base_url", "api_key", "api_key_variable")

@@ -21,7 +21,7 @@ from magnet.admin.menu import MODELS, MenuEntry
 from magnet.admin.offered_models import add_offered, offers
 from magnet.admin.provider_form import fieldsets_for, form_for
 from magnet.models import Provider
-from magnet.providers import PROVIDERS
+from magnet.providers import PROVIDERS, provider_kind
 from magnet.templatetags.magnet_admin import badge_html
 
 ICONS = {"openai": "auto_awesome", "azure_openai": "cloud", "local": "memory"}
@@ -29,7 +29,10 @@ ICONS = {"openai": "auto_awesome", "azure_openai": "cloud", "local": "memory"}
 
 @admin.register(Provider)
 class ProviderAdmin(KindFirstAdmin):
-    menu = [MenuEntry(MODELS, 1, gettext_lazy("Providers"), "hub", "admin:magnet_provider_changelist")]
+    menu = [
+        MenuEntry(MODELS, 1, gettext_lazy("Providers"), "hub", "admin:magnet_provider_changelist"),
+        MenuEntry(MODELS, 9, gettext_lazy("Plug-ins"), "extension", "admin:plugins"),
+    ]
     question = gettext_lazy("Who runs the models?")
     empty_icon = "hub"
     empty_text = gettext_lazy("A provider runs language models. Without one, answers quote the passages word for word.")
@@ -44,11 +47,11 @@ class ProviderAdmin(KindFirstAdmin):
 
     @display(description=gettext_lazy("kind"), ordering="kind")
     def kind_label(self, provider: Provider) -> str:
-        return PROVIDERS[provider.kind].label
+        return provider_kind(provider.kind).label
 
     @display(description=gettext_lazy("key"))
     def key(self, provider: Provider) -> str:
-        if PROVIDERS[provider.kind].is_built_in:
+        if provider_kind(provider.kind).is_built_in:
             return _("needs none")
         if provider.api_key_variable:
             return _("from %(name)s") % {"name": provider.api_key_variable}
@@ -88,6 +91,10 @@ class ProviderAdmin(KindFirstAdmin):
         if provider is not None:
             context["models"] = provider.models.order_by("purpose", "name")
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_missing = obj is not None and obj.kind not in PROVIDERS
+        return bool(super().has_change_permission(request, obj)) and not is_missing
 
     # -- Test connection, and what it offers ----------------------------------------------------------------------
 

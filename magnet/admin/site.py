@@ -20,6 +20,7 @@ from unfold.sites import UnfoldAdminSite
 from magnet.admin.base import MagnetAdmin, wants_json
 from magnet.admin.invitations import choose_password
 from magnet.admin.menu import SECTIONS
+from magnet.admin.plugins import plugins_page
 from magnet.admin.sign_in import SignInForm
 from magnet.admin.usage import usage_page
 from magnet.callers import Caller, acting_as, current_caller
@@ -40,6 +41,7 @@ class MagnetAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         return [
             path("usage/", self.admin_view(usage_page), name="usage"),
+            path("plugins/", self.admin_view(plugins_page), name="plugins"),
             # Whoever follows an invitation cannot sign in yet, so the link itself is the proof.
             path("choose-password/<uidb64>/<token>/", choose_password, name="choose_password"),
         ]
@@ -103,3 +105,16 @@ def menu_items(page: Any, *, section: Any) -> list[dict[str, Any]]:
         for entry in page.menu
         if entry.section is section
     ]
+
+
+def in_menu_words(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The path above a page (`title`, `link`) with the section and the title that the menu has for it."""
+    titles = {
+        reverse(entry.url): entry for page in admin.site._registry.values() for entry in getattr(page, "menu", ())
+    }
+    for at, part in enumerate(parts):
+        entry = titles.get(str(part.get("link", "")))
+        if entry is not None:
+            # A section has no page of its own.
+            return [{"title": entry.section}, {**part, "title": entry.title}, *parts[at + 1 :]]
+    return parts

@@ -15,7 +15,7 @@ from magnet.api.schemas import NewProvider, ProviderChanges, ProviderOut, Reache
 from magnet.database import in_database
 from magnet.errors import InvalidInput
 from magnet.models import Provider
-from magnet.providers import PROVIDERS
+from magnet.providers import PROVIDERS, provider_kind
 from magnet.web.auth import Needs
 
 router = Router(tags=["Providers"])
@@ -103,4 +103,4 @@ def _change(slug: str, body: ProviderChanges) -> ProviderOut:
 
 
 def _prove_options(provider: Provider) -> None:
-    configuration.prove(PROVIDERS[provider.kind].Config, provider.options, field="options")
+    configuration.prove(provider_kind(provider.kind).Config, provider.options, field="options")

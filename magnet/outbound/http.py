@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import time
-import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -278,7 +276,5 @@ def too_large(call: Call) -> FetchFailed:
     return FetchFailed(f"{call.url} is larger than {limit}, the most that is fetched at once.", reason="too_large")
 
 
-@functools.cache
 def user_agent() -> str:
-    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())
-    return f"Magnet/{project['project']['version']}"
+    return f"Magnet/{settings.VERSION}"

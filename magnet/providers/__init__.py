@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from magnet.providers.azure import AzureOpenAIProvider
-from magnet.providers.base import ModelProvider
+from magnet.providers.base import MissingProvider, ModelProvider
 from magnet.providers.local import LocalProvider
 from magnet.providers.openai import OpenAIProvider
 
@@ -12,3 +12,8 @@ PROVIDERS: dict[str, type[ModelProvider]] = {
     "azure_openai": AzureOpenAIProvider,
     "local": LocalProvider,
 }
+
+
+def provider_kind(name: str) -> type[ModelProvider]:
+    """The kind of this name; one that says so where a plug-in brought it and is gone."""
+    return PROVIDERS.get(name, MissingProvider)

@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
+
+from magnet.errors import NotConfigured
 
 if TYPE_CHECKING:
     # NumPy is loaded by the edges that compute; a process that only serves configuration does without.
@@ -153,3 +155,36 @@ class ModelProvider(ABC):
 
     async def close(self) -> None:  # noqa: B027 (most kinds that hold nothing need not say so)
         """Release connections."""
+
+
+class AnyConfig(BaseModel):
+    """Settings that nobody here can read, kept as they are."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class MissingProvider(ModelProvider):
+    """Stands in for a kind that a plug-in brought and that is gone; whoever calls its models is told so."""
+
+    label: ClassVar[str] = "Not installed"
+    description: ClassVar[str] = "The plug-in that brought this kind of provider is not installed."
+    Config: ClassVar[type[BaseModel]] = AnyConfig
+
+    def refusal(self) -> NotConfigured:
+        return NotConfigured(
+            f"The provider “{self.connection.name}” is of a kind that is not installed. "
+            f"Choose another model, or install the plug-in that brings it: see “Plug-ins” in the admin."
+        )
+
+    async def check(self) -> list[str]:
+        raise self.refusal()
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        raise self.refusal()
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+        raise self.refusal()
+        yield  # Makes it a generator, as its callers expect.
+
+    async def embed(self, texts: Sequence[str], *, model: str, dimensions: int | None = None) -> Embeddings:
+        raise self.refusal()

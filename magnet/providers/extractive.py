@@ -21,6 +21,8 @@ NO_EVIDENCE = (
     "Set OPENAI_API_KEY, or add a provider in the admin under Providers, to get written answers."
 )
 WORD = re.compile(r"\w+")
+# Chinese and Japanese signs are counted one by one.
+WORD_OR_SIGN = re.compile(r"[\u2e80-\uffef]|[^\W\u2e80-\uffef]+")
 # What refers to the sentence before it.
 REFERS_BACK = re.compile(
     r"(it|its|they|their|this|these|that|those|he|she|his|her|such|however|also|er|sie|es|dies\w*|il|elle)\b",
@@ -29,6 +31,8 @@ REFERS_BACK = re.compile(
 MEANING_WEIGHT, ABOUT_WEIGHT, NEIGHBOUR_WEIGHT, RANK_WEIGHT = 0.6, 0.35, 0.2, 0.01
 # A further sentence is quoted when it scores at least this share of the best one.
 SHARE_OF_BEST = 0.8
+# A passage of so few words is quoted whole.
+SHORT_PASSAGE_WORDS = 30
 STEM_LENGTH = 6
 
 
@@ -49,7 +53,7 @@ def answer(question: str, *, evidence: Sequence[Evidence], max_sentences: int = 
     if not candidates:
         return quoted_start(evidence) or NO_EVIDENCE
     scores = scored(question, candidates)
-    chosen = choose(candidates, scores, limit=max_sentences)
+    chosen = choose(candidates, scores, asked=stems(question), limit=max_sentences)
     return written(chosen)
 
 
@@ -119,22 +123,48 @@ def likeness(question: str, pieces: Sequence[Quotable]) -> list[float]:
     return [float(value) for value in vectors[1:] @ vectors[0]]
 
 
-def choose(candidates: Sequence[Candidate], scores: Sequence[float], *, limit: int) -> list[Candidate]:
-    """The best, then those nearly as good; a sentence that refers back brings the one before it."""
+def choose(
+    candidates: Sequence[Candidate], scores: Sequence[float], *, asked: frozenset[str], limit: int
+) -> list[Candidate]:
+    """The best with its passage if that is short, then those nearly as good; what refers back goes with what it means.
+
+    "Its code is 959." is no answer without the sentence before it, which is none without its code.
+    """
     order = sorted(range(len(candidates)), key=lambda index: -scores[index])
     best = scores[order[0]]
     chosen: dict[int, None] = {}
     texts: set[str] = set()
     for index in order:
-        wanted = [index - 1, index] if needs_previous(candidates, index) else [index]
+        wanted = short_passage(candidates, index, limit=limit) if not chosen else []
+        wanted = wanted or with_neighbours(candidates, index, asked=asked)
         fresh = [i for i in wanted if i not in chosen]
         if scores[index] < SHARE_OF_BEST * best or (chosen and len(chosen) + len(fresh) > limit):
             break
         if candidates[index].quotable.text in texts:
             continue
-        chosen.update(dict.fromkeys(fresh[-limit:]))
+        chosen.update(dict.fromkeys(fresh[:limit] if index in fresh[:limit] else fresh[-limit:]))
         texts.update(candidates[i].quotable.text for i in fresh)
     return [candidates[index] for index in sorted(chosen)]
+
+
+def short_passage(candidates: Sequence[Candidate], index: int, *, limit: int) -> list[int]:
+    """All of the passage where it says little anyway, and says it in sentences; else nothing."""
+    number = candidates[index].number
+    whole = [i for i, candidate in enumerate(candidates) if candidate.number == number]
+    pieces = [candidates[i].quotable for i in whole]
+    words = sum(len(WORD_OR_SIGN.findall(piece.text)) for piece in pieces)
+    is_short = len(whole) <= limit and words <= SHORT_PASSAGE_WORDS and len({piece.about for piece in pieces}) == 1
+    return whole if is_short and not any(piece.is_block for piece in pieces) else []
+
+
+def with_neighbours(candidates: Sequence[Candidate], index: int, *, asked: frozenset[str]) -> list[int]:
+    """The sentence, the one that it refers to, and the one that refers to it and says more about the question."""
+    before = [index - 1] if needs_previous(candidates, index) else []
+    after = index + 1
+    if after < len(candidates) and needs_previous(candidates, after):
+        more = stems(candidates[after].quotable.text) & asked - stems(candidates[index].quotable.text)
+        return [*before, index, after] if more else [*before, index]
+    return [*before, index]
 
 
 def needs_previous(candidates: Sequence[Candidate], index: int) -> bool:

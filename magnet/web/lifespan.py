@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError
 
-from magnet import database, gateway, limits, tracing
+from magnet import database, gateway, limits, plugins, tracing
 from magnet.web.entrance import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,7 @@ class Lifespan:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                await asyncio.to_thread(plugins.start)
                 self.open()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
@@ -51,6 +52,7 @@ class Lifespan:
         await self.give_back_limits()
         await database.close_raw_pool()
         await asyncio.to_thread(tracing.flush)
+        await asyncio.to_thread(plugins.stop)
 
     async def give_back_limits(self) -> None:
         try:
