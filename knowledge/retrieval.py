@@ -13,6 +13,7 @@ from psycopg import sql
 from knowledge import generations, ranking
 from knowledge.filters import Condition, compile_filter
 from knowledge.generations import Generation
+from knowledge.pages import Pages
 from knowledge.ranking import Question, Row
 from knowledge.statements import Mode
 from knowledge.stores.pgvector import HalfVector
@@ -34,7 +35,10 @@ PASSAGE = 7
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk as it is shown. `score` is weight · semantic_score + (1 - weight) · word_score; all are 0 to 1."""
+    """A chunk as it is shown. `score` is weight · semantic_score + (1 - weight) · word_score; all are 0 to 1.
+
+    `page` is the one of `pages` where the part stands that fits the question best; both are None without pages.
+    """
 
     chunk_id: int
     document_id: UUID
@@ -45,6 +49,7 @@ class Passage:
     text: str
     heading: str
     page: int | None
+    pages: Pages | None
     start: int
     end: int
     content_hash: str
@@ -99,7 +104,7 @@ async def search(
         question = Question(text, mode, limit, searched, vectors, condition, is_counted=is_counted)
         rows, in_scope = await ranking.ranked(question)
         in_scope = in_scope if is_counted else None
-        found = found_in(rows, searched, minimum_score=minimum_score, in_scope=in_scope)
+        found = found_in(rows, question, minimum_score=minimum_score, in_scope=in_scope)
         record(step, found)
     return found
 
@@ -161,21 +166,23 @@ def _check_dimensions(generation: Generation, vector: HalfVector) -> None:
 # -- Rows as passages ----------------------------------------------------------------------------------------------
 
 
-def found_in(
-    rows: Sequence[Row], searched: Sequence[Generation], *, minimum_score: float, in_scope: int | None
-) -> Found:
-    sources = {generation.index_id: generation.source for generation in searched}
+def found_in(rows: Sequence[Row], question: Question, *, minimum_score: float, in_scope: int | None) -> Found:
+    sources = {generation.index_id: generation.source for generation in question.searched}
     candidates = tuple(Candidate(row[0], sources[row[1]], *row[2:PASSAGE]) for row in rows[:MOST_CANDIDATES])
     # Only the best rows carry a document and a text.
     passages = tuple(
-        _passage(row, sources[row[1]]) for row in rows if row[PASSAGE] is not None and row[2] >= minimum_score
+        _passage(row, sources[row[1]], question=question.text)
+        for row in rows
+        if row[PASSAGE] is not None and row[2] >= minimum_score
     )
     return Found(passages, candidates, in_scope)
 
 
-def _passage(row: Row, source: str) -> Passage:
+def _passage(row: Row, source: str, *, question: str) -> Passage:
     chunk_id, _index, score, meaning, words, _meaning_place, _words_place = row[:PASSAGE]
-    document_id, remote_id, title, url, text, heading, page, start, end, content_hash, token_count = row[PASSAGE:]
+    document_id, remote_id, title, url, text, heading, page, later, *rest = row[PASSAGE:]
+    start, end, content_hash, token_count = rest
+    pages = Pages(page, tuple(place - start for place in later or ())) if page else None
     return Passage(
         chunk_id=chunk_id,
         document_id=document_id,
@@ -185,7 +192,8 @@ def _passage(row: Row, source: str) -> Passage:
         url=url,
         text=text,
         heading=heading,
-        page=page,
+        page=pages.best(text, question=question) if pages else None,
+        pages=pages,
         start=start,
         end=end,
         content_hash=content_hash,

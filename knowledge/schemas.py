@@ -198,7 +198,10 @@ class PassageOut(BaseModel):
     source: str
     text: str
     heading: str
+    # The page of the part that fits the question best, and the pages of the whole text.
     page: int | None
+    first_page: int | None
+    last_page: int | None
     # Where the text stands in the document's text.
     start: int
     end: int

@@ -113,7 +113,7 @@ case when meaning is not null then rank() over (order by meaning desc nulls last
 case when words > 0 then rank() over (order by words desc) end as words_place from scored)
 select r.id, r.index_id, r.score, r.meaning, r.words, r.meaning_place, r.words_place,
 d.id, d.remote_id, d.title, d.url, k.text, k.heading, k.page,
-k.start, k."end", d.content_hash, k.token_count
+d.page_starts[k.page + 1 : width_bucket(k."end" - 1, d.page_starts)], k.start, k."end", d.content_hash, k.token_count
 from ranked r left join knowledge_chunk k on k.id = case when r.place <= %(limit)s then r.id end
 left join knowledge_document d on d.id = k.document_id
 order by r.place"""

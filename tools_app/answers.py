@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from knowledge.retrieval import Passage
 from magnet.providers.base import Usage
+from tools_app.citations import said_from
 
 # As the chunker writes the path of headings.
 HEADINGS_JOINED_BY = " > "
@@ -49,24 +50,36 @@ def numbered(passages: Sequence[Passage]) -> tuple[CitedPassage, ...]:
     )
 
 
-def marked(passages: Sequence[CitedPassage], *, cited: Collection[int]) -> tuple[CitedPassage, ...]:
-    names = [field.name for field in fields(Passage)]
+def marked(
+    passages: Sequence[CitedPassage], *, cited: Collection[int], text: str, question: str
+) -> tuple[CitedPassage, ...]:
+    """The passages as the answer cites them: whether, and from which of their pages."""
     return tuple(
-        CitedPassage(
-            **{name: getattr(passage, name) for name in names},
-            number=passage.number,
-            is_cited=passage.number in cited,
-        )
+        replace(passage, is_cited=True, page=cited_page(passage, text=text, question=question))
+        if passage.number in cited
+        else passage
         for passage in passages
     )
 
 
-def place_of(*, title: str, heading: str, page: int | None) -> str:
-    """Where a passage stands, in words: its title, the headings above it, its page."""
+def cited_page(passage: CitedPassage, *, text: str, question: str) -> int | None:
+    if passage.pages is None:
+        return None
+    return passage.pages.best(passage.text, question=question, said=said_from(text, number=passage.number))
+
+
+def place_of(*, title: str, heading: str, page: int | None, last_page: int | None = None) -> str:
+    """Where a passage stands, in words: its title, the headings above it, its page or pages."""
     headings = heading.split(HEADINGS_JOINED_BY)
     names = headings if headings[0].strip() == title.strip() else [title, *headings]
     path = " › ".join(" ".join(name.split()) for name in names if name.strip())
-    return ", ".join(filter(None, (path, f"page {page}" if page else "")))
+    return ", ".join(filter(None, (path, pages_in_words(page, last_page))))
+
+
+def pages_in_words(page: int | None, last_page: int | None) -> str:
+    if not page:
+        return ""
+    return f"pages {page}–{last_page}" if last_page and last_page > page else f"page {page}"
 
 
 # -- As JSON ---------------------------------------------------------------------------------------------------
@@ -109,6 +122,8 @@ def passage_as_json(passage: CitedPassage) -> dict[str, Any]:
         "text": passage.text,
         "heading": passage.heading,
         "page": passage.page,
+        "first_page": passage.pages.first if passage.pages else None,
+        "last_page": passage.pages.last if passage.pages else None,
         "start": passage.start,
         "end": passage.end,
         "content_hash": passage.content_hash,

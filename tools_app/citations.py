@@ -25,6 +25,7 @@ MARKER = re.compile(rf"\[\[{INSIDE}\]\]|\[{INSIDE}\]|【{INSIDE}】|［{INSIDE}�
 BEGUN = rf"{SPACE}(?:\^|[^\W\d_]{{0,9}}[ .:#]*)?{SPACE}(?:\d(?:[\w^,;&#.:–—-]|[^\S\n])*(?:†[^\[\]【】［］\n]*)?)?"
 BEGINNING = re.compile(rf"\[\[{BEGUN}\]?|[\[【［]{BEGUN}", re.IGNORECASE)
 RANGE = re.compile(r"(\d+)(?:\s*[-–—]\s*(\d+))?")
+CHECKED = re.compile(r"((?:\[\d{1,3}\])+)")
 # The next thing to decide about: spaces with the bracket behind them, a run of backticks, a line's end.
 TURN = re.compile(r"[ \t]*[\[【［]|`+|\n|[ \t]+\Z")
 # In code, a bracket directly after a name or after an operator is an index or a list.
@@ -153,6 +154,16 @@ def check(text: str, *, numbers: Collection[int]) -> tuple[str, frozenset[int], 
     checking = CitationFilter(numbers)
     checked = checking.feed(text) + checking.close()
     return checked, frozenset(checking.cited), frozenset(checking.invented)
+
+
+def said_from(text: str, *, number: int) -> list[str]:
+    """What a checked answer says with this number behind it: since the marker before."""
+    said: list[str] = []
+    parts = CHECKED.split(text)
+    for before, markers in zip(parts[::2], parts[1::2], strict=False):
+        if f"[{number}]" in markers:
+            said.append(before.strip())
+    return [part for part in said if part]
 
 
 class _WithoutMarkers(CitationFilter):

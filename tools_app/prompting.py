@@ -46,7 +46,8 @@ def room(tool: LoadedTool, question: str) -> int:
 
 def cut(passage: Passage, *, max_tokens: int) -> Passage:
     text = truncate(passage.text, max_tokens)
-    return replace(passage, text=text, end=passage.start + len(text), token_count=max_tokens)
+    pages = passage.pages.until(len(text)) if passage.pages else None
+    return replace(passage, text=text, end=passage.start + len(text), token_count=max_tokens, pages=pages)
 
 
 def request_for(tool: LoadedTool, question: str, passages: Sequence[CitedPassage]) -> ChatRequest:
@@ -77,7 +78,8 @@ def delimited(passage: CitedPassage) -> str:
 
 
 def origin(passage: CitedPassage) -> str:
-    place = place_of(title=passage.title, heading=passage.heading, page=passage.page)
+    first, last = (passage.pages.first, passage.pages.last) if passage.pages else (None, None)
+    place = place_of(title=passage.title, heading=passage.heading, page=first, last_page=last)
     return as_data(place or passage.remote_id)
 
 

@@ -163,7 +163,9 @@ class _Answering:
     ) -> Answer:
         with span("check citations", cited=sorted(cited), invented=sorted(invented)) as step:
             step.keep(output={"text": text})
-        self.finished = self._answer(text, marked(passages, cited=cited), usage=usage, is_found=True)
+        self.finished = self._answer(
+            text, marked(passages, cited=cited, text=text, question=self.question), usage=usage, is_found=True
+        )
         return self.finished
 
     def _answer(self, text: str, passages: tuple[CitedPassage, ...], *, usage: Usage, is_found: bool) -> Answer:

@@ -68,7 +68,10 @@ class CitedPassageOut(BaseModel):
     document: CitedDocument
     text: str
     heading: str
+    # The page that is cited, or fits the question best, and the pages of the whole text.
     page: int | None
+    first_page: int | None
+    last_page: int | None
     start: int
     end: int
     content_hash: str

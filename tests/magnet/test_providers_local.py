@@ -178,3 +178,20 @@ async def test_streams_like_any_model(local):
     assert deltas[-1].usage == whole.usage
     assert whole.usage.output_tokens > 5
     assert deltas[-1].finish_reason == "stop"
+
+
+def test_a_sentence_that_refers_back_goes_with_what_it_means():
+    long = "The branch in Zug opened in spring. Its code is 959. " + " ".join(
+        f"Room {number} holds chairs and a table for guests." for number in range(9)
+    )
+
+    assert (
+        answer("What is the code of the branch in Zug?", evidence=[Evidence(1, long)])
+        == "The branch in Zug opened in spring. Its code is 959. [1]"
+    )
+
+
+def test_a_short_passage_is_quoted_whole():
+    short = "Permits in Oslo cost forty crowns. The porter sells permits. Pay in cash."
+
+    assert answer("How much is a permit in Oslo?", evidence=[Evidence(1, short)]) == f"{short} [1]"

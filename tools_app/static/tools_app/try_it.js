@@ -149,7 +149,7 @@ function show(found) {
 
 function cardOf(passage) {
   const title = passage.document.title || passage.document.remote_id;
-  const where = [passage.heading, passage.page ? `page ${passage.page}` : ""].filter(Boolean).join(" · ");
+  const where = [passage.heading, pagesOf(passage)].filter(Boolean).join(" · ");
   const meter = element("meter", { classes: "mg-meter", attributes: { min: 0, max: 1, value: passage.score, title: "Score" } });
   const summary = element(
     "summary",
@@ -169,6 +169,12 @@ function cardOf(passage) {
     element("footer", {}, element("span", { text: scores }), link),
   );
   return card;
+}
+
+// The page that is cited; of a passage that is not, all its pages.
+function pagesOf({ page, first_page: first, last_page: last, is_cited: isCited }) {
+  if (!page) return "";
+  return isCited || first === last ? `page ${page}` : `pages ${first}–${last}`;
 }
 
 function documentUrl(passage) {
