@@ -93,7 +93,7 @@ class RestClient:
     def linked_pages(self, path: str, params: Params | None = None, *, next_of: Callable[[Any], str]) -> Iterator[Any]:
         """Page after page, each of which names the address of the next one."""
         page = self.get(path, params)
-        seen = set()
+        seen: set[str] = set()
         yield page
         while following := next_of(page):
             address = self.address(following)

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
+
 from magnet.errors import AddressRefused, FetchFailed, ListingFailed, SourceError
 from magnet.outbound.http import Response
+
+log = structlog.get_logger(__name__)
 
 # Refusals whose body names the field, right or quota that the status alone hides.
 EXPLAINED = (400, 401, 403, 404)
 LONGEST_EXPLANATION = 300
+# What reading JSON of an unforeseen shape raises.
+ODD_SHAPES = (KeyError, TypeError, AttributeError, IndexError, ValueError)
 # Where the public APIs put their sentence, most telling first.
 SENTENCES = ("error_description", "message", "errorMessage", "detail", "description", "title", "msg", "error", "errors")
 
@@ -28,6 +34,8 @@ def listing() -> Iterator[None]:
         raise ListingFailed(
             f"{error.detail} Nothing was deleted.", retry_after_seconds=error.retry_after_seconds, **error.extra
         ) from error
+    except ODD_SHAPES as error:
+        raise ListingFailed(f"{odd_shape(error)} Nothing was deleted.") from error
 
 
 @contextmanager
@@ -40,6 +48,16 @@ def fetching() -> Iterator[None]:
     except (SourceError, AddressRefused) as error:
         detail = error.detail.removesuffix(" Nothing was deleted.")
         raise FetchFailed(detail, retry_after_seconds=error.retry_after_seconds, **error.extra) from error
+    except ODD_SHAPES as error:
+        raise FetchFailed(odd_shape(error), reason="shape") from error
+
+
+def odd_shape(error: Exception) -> str:
+    log.warning("source_answered_oddly", exc_info=error)
+    return (
+        f"The source sent JSON of another shape than its documentation says ({type(error).__name__}: {error}). Check "
+        "the address and the edition; the log shows where it was read."
+    )
 
 
 def told_by(name: str, path: str, error: FetchFailed) -> FetchFailed:
