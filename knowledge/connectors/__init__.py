@@ -3,6 +3,7 @@
 from knowledge.connectors.base import Connector, MissingConnector
 from knowledge.connectors.confluence import ConfluenceConnector
 from knowledge.connectors.folder import FolderConnector
+from knowledge.connectors.sql_database import SqlDatabaseConnector
 from knowledge.connectors.upload import UploadConnector
 from knowledge.connectors.website import WebsiteConnector
 
@@ -10,6 +11,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     "upload": UploadConnector,
     "folder": FolderConnector,
     "website": WebsiteConnector,
+    "sql_database": SqlDatabaseConnector,
     "confluence": ConfluenceConnector,
 }
 
