@@ -9,8 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import structlog
+from django.db import DatabaseError
 from django.utils import timezone
+from psycopg.errors import ProgramLimitExceeded
 
 from knowledge import ledger, originals
 from knowledge.chunk_writer import ChunkRow, Replacement, replace
@@ -23,7 +26,7 @@ from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 from knowledge.readers import read, read_text
 from knowledge.readers.base import Extract
 from magnet import gateway
-from magnet.errors import MagnetError, ProviderError
+from magnet.errors import MagnetError, ProviderBusy, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.language import character_pairs, detect, needs_character_pairs, search_configuration
 from magnet.models import AIModel
 
@@ -31,8 +34,8 @@ log = structlog.get_logger(__name__)
 
 # Chunks that are embedded and written together: enough for full batches, few enough to stay small in memory.
 CHUNKS_AT_ONCE = 1_000
-# The start of a text is enough to tell its language.
-LANGUAGE_SAMPLE = 500
+# A text that every provider takes.
+HARMLESS = "Is anybody there?"
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Prepared:
     pieces: list[Piece]
     keys: list[bytes]
     columns: dict[str, Any] = field(default_factory=dict)
+    # Cut again from what is stored: the document itself stays as it is.
+    is_stored: bool = False
 
     def texts(self) -> list[str]:
         """What is embedded: the header in front of each piece."""
@@ -69,10 +74,20 @@ class Prepared:
 
 
 def index_documents(
-    index: KnowledgeIndex, entries: Sequence[IndexedDocument], *, connector: Connector, token: UUID
+    index: KnowledgeIndex,
+    entries: Sequence[IndexedDocument],
+    *,
+    connector: Connector | None,
+    token: UUID,
+    outcome: Outcome | None = None,
 ) -> Outcome:
-    """Bring leased documents up to date. A failed one is noted in the ledger and never stops the others."""
-    outcome = Outcome()
+    """Bring leased documents up to date. A failed one is noted in the ledger and never stops the others.
+
+    Without a connector nothing is fetched and no document changes: their stored texts are cut for this generation.
+    Where no document is to blame it raises: ProviderError for a provider that takes no text at all, StorageFull for a
+    full disk. `outcome` tells what was done until then.
+    """
+    outcome = outcome or Outcome()
     unchanged: list[IndexedDocument] = []
     waiting: list[Prepared] = []
     for entry in entries:
@@ -96,10 +111,12 @@ def index_documents(
 
 
 def _prepare(
-    index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector, token: UUID, outcome: Outcome
+    index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None, token: UUID, outcome: Outcome
 ) -> Prepared | None:
     try:
         return prepare(index, entry, connector=connector)
+    except StorageFull:
+        raise
     except MagnetError as error:
         failure = Failure.of(error)
     except Exception:
@@ -113,12 +130,12 @@ def _prepare(
     return None
 
 
-def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector) -> Prepared:
+def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None) -> Prepared:
     """Fetch, read and cut one document; writes nothing but the original file."""
     document = entry.document
-    columns, extract = _extract(document, connector=connector)
+    columns, extract = ({}, _stored(document)) if connector is None else _extract(document, connector=connector)
     title = document.given_title or extract.title or title_of(document.remote_id)
-    language = index.language or detect(extract.text[:LANGUAGE_SAMPLE])
+    language = index.language or detect(extract.text)
     content_hash = _hash(index.settings_hash, title, language, extract.text)
     chunker = chunker_kind(index.chunker)
     pieces = chunker(chunker.Config.model_validate(index.chunker_config)).split(extract.text)
@@ -128,16 +145,24 @@ def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connect
         )
         for piece in pieces
     ]
-    return Prepared(entry, title[:1_000], extract, language, content_hash, pieces, keys, columns)
+    is_stored = connector is None
+    return Prepared(entry, title[:1_000], extract, language, content_hash, pieces, keys, columns, is_stored)
+
+
+def _stored(document: Document) -> Extract:
+    # Asked for one by one: the texts of a whole batch would fill the memory.
+    text, page_starts = Document.objects.filter(pk=document.pk).values_list("text", "page_starts").get()
+    return Extract(text, document.title, tuple(page_starts))
 
 
 def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any], Extract]:
     """The text of the newest content, with the columns of the document that change by it."""
-    if document.incoming_text is not None:
-        extract = read_text(document.incoming_text, media_type=document.media_type)
+    handed_in = Document.objects.filter(pk=document.pk).values_list("incoming_text", flat=True)
+    if connector.is_pushed and (text := handed_in.first()) is not None:
+        extract = read_text(text, media_type=document.media_type)
         return {"fetched_version": document.version}, extract
     if document.fetched_version == document.version and document.content_hash:
-        return {}, Extract(document.text, document.title, tuple(document.page_starts))
+        return {}, _stored(document)
     if document.file and document.fetched_version == document.version:
         body, columns = originals.read(document), {}
         media_type, filename = document.media_type, document.remote_id
@@ -186,34 +211,77 @@ def _hash(*parts: str) -> str:
 # -- Embed and write -----------------------------------------------------------------------------------------------
 
 
-def _embed_and_write(index: KnowledgeIndex, batch: list[Prepared], *, token: UUID, outcome: Outcome) -> None:
+def _embed_and_write(
+    index: KnowledgeIndex,
+    batch: list[Prepared],
+    *,
+    token: UUID,
+    outcome: Outcome,
+    bought: dict[bytes, Any] | None = None,
+) -> None:
+    """One that the provider or the database refuses fails alone: the halves of a refused batch are tried again."""
+    bought = {} if bought is None else bought
     try:
-        vectors = _vectors(index, batch, outcome=outcome)
-    except ProviderError as error:
-        for item in batch:
-            ledger.fail(item.entry, Failure.of(error), token=token)
-        outcome.failed += len(batch)
+        vectors = _vectors(index, batch, outcome=outcome, bought=bought)
+        outcome.done += replace(index, [_replacement(item, vectors) for item in batch], token=token)
+        keys = [key for item in batch for key in item.keys]
+        outcome.reused += len(keys) - len(bought.keys() & set(keys))
         return
-    written = replace(index, [_replacement(item, vectors) for item in batch], token=token)
-    outcome.done += written
+    except ProviderError as error:
+        if not _takes_other_texts(index, error):
+            raise
+        failure = Failure.of(error)
+    except DatabaseError as error:
+        if not is_about_the_rows(error):
+            raise
+        failure = Failure("unstorable", f"The database cannot hold this document: {said(error)}.", False)
+    if len(batch) == 1:
+        ledger.fail(batch[0].entry, failure, token=token)
+        outcome.failed += 1
+        return
+    for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+        _embed_and_write(index, half, token=token, outcome=outcome, bought=bought)
 
 
-def _vectors(index: KnowledgeIndex, batch: list[Prepared], *, outcome: Outcome) -> dict[bytes, Any]:
-    """A vector for each key: kept ones are used again, only the others are bought, each once."""
+def _takes_other_texts(index: KnowledgeIndex, error: ProviderError) -> bool:
+    """Whether these texts are to blame, or one of them. A harmless text tells, where the error itself does not."""
+    cannot_be_reached = type(error) is ProviderError and error.extra.get("upstream_status") in (None, 402, 404)
+    if isinstance(error, ProviderBusy | ProviderRefusedKey) or cannot_be_reached:
+        return False
+    try:
+        gateway.run_from_sync(gateway.embed(index.embedding_model, [HARMLESS], purpose="document"))
+    except ProviderError:
+        return False
+    return True
+
+
+def is_about_the_rows(error: DatabaseError) -> bool:
+    """Whether the database refuses what it was given (a text with too many words), rather than failing itself."""
+    return isinstance(error.__cause__, psycopg.DataError | psycopg.IntegrityError | ProgramLimitExceeded)
+
+
+def said(error: DatabaseError) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def _vectors(
+    index: KnowledgeIndex, batch: list[Prepared], *, outcome: Outcome, bought: dict[bytes, Any]
+) -> dict[bytes, Any]:
+    """A vector for each key: kept ones are used again, only the others are bought, each once (`bought`)."""
     texts = {key: text for item in batch for key, text in zip(item.keys, item.texts(), strict=True)}
     known = dict(
         Chunk.objects.filter(index__source_id=index.source_id, vector_key__in=list(texts))
         .exclude(embedding=None)
         .values_list("vector_key", "embedding")
     )
-    vectors: dict[bytes, Any] = {bytes(key): value for key, value in known.items()}
+    vectors: dict[bytes, Any] = {**bought, **{bytes(key): value for key, value in known.items()}}
     missing = [key for key in texts if key not in vectors]
-    outcome.reused += sum(len(item.keys) for item in batch) - len(missing)
     if missing:
         embeddings = gateway.run_from_sync(
             gateway.embed(index.embedding_model, [texts[key] for key in missing], purpose="document")
         )
-        vectors.update(zip(missing, embeddings.vectors, strict=True))
+        bought.update(zip(missing, embeddings.vectors, strict=True))
+        vectors.update(bought)
         outcome.embedded += len(missing)
         outcome.tokens += embeddings.usage.input_tokens
         outcome.cost += index.embedding_model.cost(embeddings.usage)
@@ -221,6 +289,8 @@ def _vectors(index: KnowledgeIndex, batch: list[Prepared], *, outcome: Outcome) 
 
 
 def _replacement(item: Prepared, vectors: dict[bytes, Any]) -> Replacement:
+    if item.is_stored:
+        return Replacement(item.entry, {}, item.content_hash, list(_rows(item, vectors)), timezone.now(), item.language)
     document = item.entry.document
     kept = {name: getattr(document, name) for name in ("media_type", "file_hash", "file_bytes", "fetched_version")}
     columns = {

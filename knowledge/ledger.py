@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Case, Count, F, Max, Q, Value, When
 from django.utils import timezone
 
 from knowledge import originals
@@ -27,6 +27,15 @@ State = IndexedDocument.State
 # The waiting time before the second and third attempt.
 BACKOFF = (timedelta(minutes=1), timedelta(minutes=10))
 DELETE_BATCH = 500
+# The failure code of what was in the hands of a worker that died.
+WORKER_STOPPED = "worker_stopped"
+SUSPECTED = "The worker stopped while it had this document, perhaps because of it. It is tried again, alone."
+REFUSED = (
+    "This document made the worker stop three times, so it is left alone. Its file may be damaged or far too large: "
+    "replace it, or give the worker more memory; then try it again."
+)
+EXCLUDED = "excluded"
+EVERY = Q()
 
 
 @dataclass(frozen=True)
@@ -106,9 +115,8 @@ def add(index: KnowledgeIndex, documents: Iterable[UUID]) -> None:
 
 def make_due(documents: Sequence[UUID]) -> None:
     """The source has something new: whoever works on the old content loses the lease and writes nothing."""
-    IndexedDocument.objects.filter(document_id__in=documents).update(
-        is_due=True, attempts=0, next_attempt_at=None, lease_token=None, lease_expires_at=None
-    )
+    entries = IndexedDocument.objects.filter(document_id__in=documents).exclude(state=State.EXCLUDED)
+    entries.update(is_due=True, attempts=0, next_attempt_at=None, lease_token=None, lease_expires_at=None)
 
 
 def try_passing_failures_again(index: KnowledgeIndex) -> None:
@@ -121,19 +129,35 @@ def _kinds_of(root: type[MagnetError]) -> list[type[MagnetError]]:
     return [root, *(kind for child in root.__subclasses__() for kind in _kinds_of(child))]
 
 
-def claim(index: KnowledgeIndex, *, token: UUID, limit: int) -> list[IndexedDocument]:
-    """Lease up to `limit` due documents to the step `token`."""
+def claim(index: KnowledgeIndex, *, token: UUID, limit: int, only: Any = EVERY) -> list[IndexedDocument]:
+    """Lease up to `limit` due documents to the step `token`, without their texts, which would fill the memory.
+
+    What was in the hands of a worker when it died comes last and alone, so that the guilty one is found; who was hit
+    most often comes at the very end.
+    """
     now = timezone.now()
     with transaction.atomic():
-        ids = list(
-            IndexedDocument.objects.claimable(now)
-            .filter(index=index)
-            .order_by("document_id")
-            .select_for_update(no_key=True, skip_locked=True)
-            .values_list("id", flat=True)[:limit]
+        free = IndexedDocument.objects.claimable(now).filter(only, index=index)
+        free = free.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True)
+        ids = list(free.exclude(failure_code=WORKER_STOPPED).order_by("document_id")[:limit]) or list(
+            free.filter(failure_code=WORKER_STOPPED).order_by("attempts", "document_id")[:1]
         )
         IndexedDocument.objects.filter(id__in=ids).update(lease_token=token, lease_expires_at=now + LEASE)
-    return list(IndexedDocument.objects.filter(id__in=ids).select_related("document").order_by("document_id"))
+    claimed = IndexedDocument.objects.filter(id__in=ids).select_related("document").order_by("document_id")
+    return list(claimed.defer("document__text", "document__incoming_text", "document__page_starts"))
+
+
+def count_death(token: UUID) -> None:
+    """The step `token` died: each document in its hands may be why, and is refused when that has come too often."""
+    stops = Case(When(failure_code=WORKER_STOPPED, then=F("attempts") + 1), default=1)
+    held = IndexedDocument.objects.filter(lease_token=token)
+    held.update(attempts=stops, failure_code=WORKER_STOPPED, failure=SUSPECTED, next_attempt_at=None)
+    held.filter(attempts__gte=MAX_ATTEMPTS).update(
+        state=Case(When(indexed_at=None, then=Value(State.FAILED)), default=Value(State.STALE)),
+        is_due=False,
+        failure=REFUSED,
+    )
+    release(token)
 
 
 @transaction.atomic
@@ -183,6 +207,37 @@ def confirm(entries: Sequence[IndexedDocument], *, token: UUID) -> int:
     )
 
 
+# -- Exclusion -------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def exclude(documents: Sequence[UUID], *, by: str) -> int:
+    """Empty these documents in every generation, and keep them so whatever their source says; returns how many."""
+    rows = list(Document.objects.filter(id__in=documents).order_by("id").select_for_update(no_key=True).only("source"))
+    _take_chunks_away({"ids": [row.id for row in rows]}, sources={row.source_id for row in rows})
+    IndexedDocument.objects.filter(document__in=rows).update(
+        state=State.EXCLUDED,
+        is_due=False,
+        content_hash="",
+        chunk_count=0,
+        language="",
+        indexed_at=None,
+        failure=f"Excluded by {by}." if by else "Excluded.",
+        failure_code=EXCLUDED,
+        attempts=0,
+        next_attempt_at=None,
+        lease_token=None,
+        lease_expires_at=None,
+    )
+    return len(rows)
+
+
+def include(documents: Sequence[UUID]) -> int:
+    """Let excluded documents in again: they are due at once."""
+    excluded = IndexedDocument.objects.filter(document_id__in=documents, state=State.EXCLUDED)
+    return excluded.update(state=State.PENDING, is_due=True, failure="", failure_code="")
+
+
 def count_states(index: KnowledgeIndex) -> dict[str, int]:
     """How many documents are in each state, every state named."""
     counts = dict(index.ledger.values_list("state").annotate(Count("id")).order_by())
@@ -227,17 +282,22 @@ def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
     first()
     rows = list(Document.objects.filter(id__in=ids).order_by("id").select_for_update().only("id", "file", "source_id"))
     found = {"ids": [row.id for row in rows]}
-    # Documents first, then generations: the order in which indexing locks them. Nobody else moves these words now.
-    lock_generations({row.source_id for row in rows})
+    _take_chunks_away(found, sources={row.source_id for row in rows})
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_COUNTS_AWAY, found)
-        cursor.execute(TAKE_WORDS_AWAY, found)
-        cursor.execute("delete from knowledge_chunk where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_indexeddocument where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_document where id = any(%(ids)s)", found)
     Trace.objects.blank_documents(found["ids"])
     transaction.on_commit(partial(originals.discard, [row.file.name or "" for row in rows]))
     return len(rows)
+
+
+def _take_chunks_away(found: dict[str, list[UUID]], *, sources: set[int]) -> None:
+    # Documents first, then generations: the order in which indexing locks them. Nobody else moves these words now.
+    lock_generations(sources)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_COUNTS_AWAY, found)
+        cursor.execute(TAKE_WORDS_AWAY, found)
+        cursor.execute("delete from knowledge_chunk where document_id = any(%(ids)s)", found)
 
 
 def blank_late_traces(*, younger_than: timedelta = timedelta(days=2)) -> int:
