@@ -41,6 +41,8 @@ def _counted(limits: Mapping[str, Any], unit: str) -> str:
 
 
 WHOLE_NUMBER, NUMBER, TRUE_OR_FALSE = "Send a whole number.", "Send a number.", "Send true or false."
+ADDRESS = "Send a web address, such as https://help.example.com."
+MOMENT, DAY = "Send a date and time, such as 2026-01-31T09:00:00Z.", "Send a date, such as 2026-01-31."
 TEXT, LIST, OBJECT = "Send a text.", "Send a list.", "Send an object."
 SENTENCES: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "missing": "This is required.",
@@ -70,4 +72,30 @@ SENTENCES: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "dict_type": OBJECT,
     "model_type": OBJECT,
     "model_attributes_type": OBJECT,
+    "set_type": LIST,
+    "tuple_type": LIST,
+    "int_parsing_size": "This number is too large.",
+    "finite_number": NUMBER,
+    "multiple_of": lambda limits: f"Use a multiple of {limits.get('multiple_of')}.",
+    "decimal_max_digits": lambda limits: f"Use at most {limits.get('max_digits')} digits.",
+    "decimal_max_places": lambda limits: f"Use at most {limits.get('decimal_places')} decimal places.",
+    "decimal_whole_digits": lambda limits: f"Use at most {limits.get('whole_digits')} digits before the point.",
+    "url_parsing": ADDRESS,
+    "url_syntax_violation": ADDRESS,
+    "url_type": ADDRESS,
+    "url_scheme": lambda limits: f"Send an address that begins with {limits.get('expected_schemes')}.",
+    "url_too_long": lambda limits: f"This address is too long; {limits.get('max_length')} characters are allowed.",
+    "path_type": "Send the path of a file or folder.",
+    "path_not_file": "There is no such file.",
+    "path_not_directory": "There is no such folder.",
+    "datetime_parsing": MOMENT,
+    "datetime_from_date_parsing": MOMENT,
+    "datetime_type": MOMENT,
+    "date_parsing": DAY,
+    "date_from_datetime_parsing": DAY,
+    "date_type": DAY,
+    "uuid_parsing": "Send a UUID, such as 0190163d-8694-739b-aea5-966c26f8ad91.",
+    "json_invalid": "This is not valid JSON.",
+    "json_type": "Send JSON.",
+    "none_required": "Leave this empty.",
 }

@@ -28,7 +28,12 @@ class WebsiteConfig(BaseModel):
 
     start_url: str = Field(title="Start address", description="The first page, or the address of a sitemap.")
     mode: Literal["links", "sitemap"] = Field(
-        default="links", title="Find pages", description="By following links, or from the sitemap."
+        default="links",
+        title="Find pages",
+        description="Some sites list all their pages in a file for search engines; others are found link by link.",
+        json_schema_extra={
+            "labels": {"links": "By following the links of each page", "sitemap": "From the site’s own list (sitemap)"}
+        },
     )
     max_depth: int = Field(default=5, ge=0, le=50, title="Depth", description="Links to follow from the start page.")
     max_pages: int = Field(default=500, ge=1, le=20_000, title="Most pages")

@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from unfold import widgets
 
+from magnet.shape_faults import sentence
+
 CONFIG, SECRETS = "config", "secrets"
 # What is typed into the field of a secret to remove the stored one.
 REMOVE = "-"
@@ -94,7 +96,7 @@ def _form_field(name: str, info: FieldInfo, *, stored: Mapping[str, Any], is_hid
     if kind is bool:
         options["required"] = False
         return forms.BooleanField(widget=widgets.UnfoldBooleanSwitchWidget(), **options)
-    if (choices := _choices(kind)) is not None:
+    if (choices := _choices(kind, said=_labels(info))) is not None:
         return _choice_field(choices, is_optional=is_optional, **options)
     if get_origin(kind) in (list, tuple, set, frozenset) or kind in (list, tuple, set):
         return LinesField(**options)
@@ -118,9 +120,16 @@ def _default(info: FieldInfo) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _choices(kind: Any) -> list[tuple[Any, str]] | None:
+def _labels(info: FieldInfo) -> Mapping[Any, str]:
+    """What the choices of a Literal are called, where its Field says so: json_schema_extra={"labels": {…}}."""
+    extra = info.json_schema_extra
+    labels: Any = extra.get("labels") if isinstance(extra, dict) else None
+    return labels if isinstance(labels, dict) else {}
+
+
+def _choices(kind: Any, *, said: Mapping[Any, str]) -> list[tuple[Any, str]] | None:
     if get_origin(kind) is Literal:
-        return [(value, str(value).replace("_", " ")) for value in get_args(kind)]
+        return [(value, said.get(value) or str(value).replace("_", " ").capitalize()) for value in get_args(kind)]
     if isinstance(kind, type) and issubclass(kind, Enum):
         return [(member.value, str(getattr(member, "label", member.name.replace("_", " ").lower()))) for member in kind]
     return None
@@ -194,9 +203,7 @@ def as_json(config: BaseModel) -> dict[str, Any]:
 def _tell(form: forms.BaseForm, section: Section, error: ValidationError) -> None:
     for problem in error.errors():
         name = section.name_of(str(problem["loc"][0])) if problem["loc"] else None
-        # Pydantic puts its own words before the sentence that a validator raised.
-        message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        form.add_error(name if name in form.fields else None, message)
+        form.add_error(name if name in form.fields else None, sentence(problem))
 
 
 def rows(shape: type[BaseModel], stored: Mapping[str, Any]) -> list[tuple[str, str]]:

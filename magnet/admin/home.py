@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from magnet import queue, usage
+from magnet.admin.naming import tools_of
 from magnet.models import AIModel, ApiKey, Trace, User
 
 LAST_QUESTIONS = 6
@@ -84,7 +85,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         "title": _("Home"),
-        "steps": steps,
+        "steps": [step for step in steps if not step.is_optional or step.is_done],
+        # Neither missing nor counted: good to have, whenever it suits.
+        "optional_steps": [step for step in steps if step.is_optional and not step.is_done],
         "steps_done": done,
         "steps_needed": len(needed),
         "is_set_up": done == len(needed),
@@ -160,16 +163,19 @@ def worker_notices(request: HttpRequest) -> Iterable[Notice]:
 @brings_panels
 def questions_panel(request: HttpRequest) -> Iterable[Panel]:
     if may_see_traces(request):
-        questions = (
+        questions: list[Any] = list(
             Trace.objects.filter(usage.ANSWERS)
             .exclude(summary="")
-            .only("id", "summary", "slug", "started_at", "status", "duration_ms", "cost")
+            .only("id", "summary", "feature", "slug", "started_at", "status", "duration_ms", "cost")[:LAST_QUESTIONS]
         )
+        called = tools_of(questions)
+        for question in questions:
+            question.tool_name = called[question.feature, question.slug]
         yield Panel(
             order=10,
             title=_("Last questions"),
             template="magnet/home_questions.html",
-            context={"traces": questions[:LAST_QUESTIONS]},
+            context={"traces": questions},
             url=reverse("admin:magnet_trace_changelist"),
             link=_("All traces"),
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from magnet.admin.naming import Name
 
 MAX_ROWS = 100
 MAX_TEXT = 20_000
@@ -18,6 +20,28 @@ ROLES = {
     "assistant": gettext_lazy("Model"),
     "tool": gettext_lazy("Tool"),
 }
+HEADERS = {
+    "chunk_id": gettext_lazy("Document · chunk"),
+    "source": gettext_lazy("Source"),
+    "score": gettext_lazy("Score"),
+    "semantic_score": gettext_lazy("Meaning"),
+    "word_score": gettext_lazy("Words"),
+    "semantic_place": gettext_lazy("Place by meaning"),
+    "word_place": gettext_lazy("Place by words"),
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """What things are called that payloads name by number or slug, and which chunks became passages (`numbers`)."""
+
+    chunks: Mapping[Any, Name] = field(default_factory=dict)
+    sources: Mapping[Any, Name] = field(default_factory=dict)
+    models: Mapping[Any, Name] = field(default_factory=dict)
+    numbers: Mapping[Any, Any] = field(default_factory=dict)
+
+
+NOTHING_KNOWN = Known()
 
 
 @dataclass(frozen=True)
@@ -29,7 +53,7 @@ class Panel:
     items: Any
 
 
-def panels_of(value: Any, *, title: str) -> Iterator[Panel]:
+def panels_of(value: Any, *, title: str, known: Known = NOTHING_KNOWN) -> Iterator[Panel]:
     """Panels for one payload; nothing for an empty one."""
     if value in (None, "", {}, []):
         return
@@ -42,7 +66,7 @@ def panels_of(value: Any, *, title: str) -> Iterator[Panel]:
     if passages := rest.pop("passages", None):
         yield Panel("passages", title, [passage_of(passage) for passage in passages])
     if "columns" in rest and "candidates" in rest:
-        yield Panel("table", _("Candidates, best first"), table_of(rest.pop("columns"), rest.pop("candidates")))
+        yield Panel("table", _("Candidates, best first"), table_of(rest.pop("columns"), rest.pop("candidates"), known))
     if text := rest.pop("text", None):
         yield Panel("text", title, clipped(text))
     facts = [(key.replace("_", " "), clipped(plain(item))) for key, item in rest.items() if item not in (None, "", [])]
@@ -70,12 +94,27 @@ def passage_of(passage: Any) -> dict[str, Any]:
     }
 
 
-def table_of(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def table_of(columns: Sequence[Any], rows: Sequence[Sequence[Any]], known: Known) -> dict[str, Any]:
     return {
-        "headers": [str(column).replace("_", " ") for column in columns],
-        "rows": [[cell_of(cell) for cell in row] for row in rows[:MAX_ROWS]],
+        "headers": [HEADERS.get(str(column), str(column).replace("_", " ")) for column in columns],
+        "rows": [
+            [named_cell(column, cell, known) for column, cell in zip(columns, row, strict=False)]
+            for row in rows[:MAX_ROWS]
+        ],
         "more": max(len(rows) - MAX_ROWS, 0),
     }
+
+
+def named_cell(column: Any, cell: Any, known: Known) -> dict[str, Any]:
+    """What a cell says, where it leads, and the number of the passage that the chunk became."""
+    if column == "chunk_id":
+        gone = Name(_("(changed since; chunk %(n)s)") % {"n": cell})
+        name = known.chunks.get(cell, gone)
+        return {"text": name.label, "url": name.url, "number": known.numbers.get(cell)}
+    if column == "source":
+        name = known.sources.get(cell, Name(str(cell)))
+        return {"text": name.label, "url": name.url}
+    return {"text": cell_of(cell)}
 
 
 def cell_of(cell: Any) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,7 +19,9 @@ from unfold.decorators import display
 
 from magnet.admin.base import ObjectPage, ReadOnlyAdmin
 from magnet.admin.menu import INSIGHT, MenuEntry
-from magnet.admin.payloads import Panel, panels_of, plain
+from magnet.admin.naming import Name, feature_in_words, parts_in_words, tools_of
+from magnet.admin.payloads import Known, Panel, panels_of, plain
+from magnet.admin.trace_story import known_to, step_name, story_of, tokens_of
 from magnet.models import Span, Trace
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, milliseconds, money, thousands
 
@@ -32,11 +36,29 @@ class ToolFilter(admin.SimpleListFilter):
     parameter_name = "slug"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        slugs = Trace.objects.exclude(slug="").order_by("slug").values_list("slug", flat=True).distinct()
-        return [(slug, slug) for slug in slugs[:50]]
+        used = Trace.objects.exclude(slug="").order_by("slug", "feature").values_list("slug", "feature").distinct()
+        traces = [Trace(slug=slug, feature=feature) for slug, feature in used[:50]]
+        called = tools_of(traces)
+        return sorted({trace.slug: called[trace.feature, trace.slug].label for trace in traces}.items(), key=by_label)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(slug=self.value()) if self.value() else queryset
+
+
+class FeatureFilter(admin.SimpleListFilter):
+    title = gettext_lazy("kind of work")
+    parameter_name = "feature"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        features = Trace.objects.order_by("feature").values_list("feature", flat=True).distinct()
+        return [(feature, feature_in_words(feature)) for feature in features]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(feature=self.value()) if self.value() else queryset
+
+
+def by_label(choice: tuple[str, str]) -> str:
+    return choice[1].lower()
 
 
 @admin.register(Trace)
@@ -48,19 +70,35 @@ class TraceAdmin(ReadOnlyAdmin):
     empty_icon = "timeline"
     empty_text = gettext_lazy("Each question leaves a trace here: which passages, which model, how long, how much.")
     list_display = ("question", "tool", "caller", "state", "took", "tokens", "costs", "moment")
-    list_filter = ("feature", ToolFilter, "status", ("started_at", admin.DateFieldListFilter))
+    list_filter = (FeatureFilter, ToolFilter, "status", ("started_at", admin.DateFieldListFilter))
     search_fields = ("summary", "slug", "caller_label", "request_id", "error")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("versions", "documents")
+        said = Span.objects.filter(trace=OuterRef("pk"), kind=Span.Kind.CHAT).order_by().values("trace")
+        of_models = said.annotate(n=Sum("input_tokens") + Sum("output_tokens")).values("n")
+        rows = super().get_queryset(request).defer("versions", "documents")
+        return rows.annotate(model_tokens=Coalesce(Subquery(of_models), 0))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With the names of all tools of the page, in one statement for each kind of them."""
+        changelist = super().get_changelist_instance(request)
+        traces = list(changelist.result_list)
+        called = tools_of(traces)
+        for trace in traces:
+            trace.tool_name = called[trace.feature, trace.slug]
+        changelist.result_list = traces
+        return changelist
 
     @display(description=gettext_lazy("question"), ordering="summary")
     def question(self, trace: Trace) -> str:
         return trace.summary[:120] or _("(not recorded)")
 
     @display(description=gettext_lazy("tool"), ordering="slug")
-    def tool(self, trace: Trace) -> str:
-        return f"{trace.feature.replace('_', ' ')} {trace.slug}".strip()
+    def tool(self, trace: Any) -> SafeString:
+        name: Name = trace.tool_name
+        return format_html(
+            '{}<div class="mg-small mg-faint">{}</div>', name.label or "–", feature_in_words(trace.feature)
+        )
 
     @display(description=gettext_lazy("caller"), ordering="caller_label")
     def caller(self, trace: Trace) -> str:
@@ -74,9 +112,9 @@ class TraceAdmin(ReadOnlyAdmin):
     def took(self, trace: Trace) -> str:
         return milliseconds(trace.duration_ms)
 
-    @display(description=gettext_lazy("tokens"))
-    def tokens(self, trace: Trace) -> str:
-        return thousands(trace.input_tokens + trace.output_tokens)
+    @display(description=gettext_lazy("tokens of the model"))
+    def tokens(self, trace: Any) -> str:
+        return thousands(trace.model_tokens) if trace.model_tokens else "–"
 
     @display(description=gettext_lazy("cost"), ordering="cost")
     def costs(self, trace: Trace) -> str:
@@ -93,10 +131,11 @@ class TraceAdmin(ReadOnlyAdmin):
 
     def read(self, request: HttpRequest, trace: Any) -> HttpResponseBase:
         spans = list(trace.spans.select_related("payload").order_by("started_at", "id")[:MAX_SPANS])
-        steps = waterfall(trace, spans)
+        steps = waterfall(trace, spans, known=known_to(spans))
         return self.page(
-            request, trace, "magnet/trace.html", trace=trace, steps=steps,
-            versions=[(key.replace("_", " "), plain(value)) for key, value in trace.versions.items()],
+            request, trace, "magnet/trace.html", trace=trace, steps=steps, story=story_of(trace, spans),
+            tokens=tokens_of(spans), tool=tools_of([trace])[trace.feature, trace.slug],
+            feature=feature_in_words(trace.feature), parts=parts_in_words(trace.versions),
             is_recorded=any(step.panels for step in steps),
         )  # fmt: skip
 
@@ -106,6 +145,7 @@ class Step:
     """A span as a bar: `left` and `width` are percentages of the trace's time."""
 
     span: Span
+    name: str
     depth: int
     left: float
     width: float
@@ -113,10 +153,10 @@ class Step:
     facts: tuple[tuple[str, str], ...]
 
 
-def waterfall(trace: Trace, spans: list[Span]) -> list[Step]:
+def waterfall(trace: Trace, spans: list[Span], *, known: Known) -> list[Step]:
     """Parents before their children, each in the order of time."""
     total = max(trace.duration_ms, max((end_of(span, trace) for span in spans), default=0.0), 0.001)
-    return [step_of(span, trace, depth=depth, total=total) for span, depth in in_order(spans)]
+    return [step_of(span, trace, depth=depth, total=total, known=known) for span, depth in in_order(spans)]
 
 
 def in_order(spans: list[Span]) -> Iterable[tuple[Span, int]]:
@@ -131,16 +171,19 @@ def in_order(spans: list[Span]) -> Iterable[tuple[Span, int]]:
         waiting.extend((child, depth + 1) for child in reversed(children.get(span.id, [])))
 
 
-def step_of(span: Span, trace: Trace, *, depth: int, total: float) -> Step:
+def step_of(span: Span, trace: Trace, *, depth: int, total: float, known: Known) -> Step:
     payload = getattr(span, "payload", None)
     panels: tuple[Panel, ...] = ()
     if payload is not None:
-        panels = (*panels_of(payload.input, title=_("In")), *panels_of(payload.output, title=_("Out")))
+        panels = (
+            *panels_of(payload.input, title=_("In"), known=known),
+            *panels_of(payload.output, title=_("Out"), known=known),
+        )
     start = max(end_of(span, trace) - span.duration_ms, 0)
     left = min(100 * start / total, 99.5)
     width = min(max(100 * span.duration_ms / total, 0.5), 100 - left)
     facts = tuple((key.replace("_", " "), plain(value)) for key, value in span.attributes.items() if value not in EMPTY)
-    return Step(span, depth, round(left, 2), round(width, 2), panels, facts)
+    return Step(span, step_name(span, known), depth, round(left, 2), round(width, 2), panels, facts)
 
 
 def end_of(span: Span, trace: Trace) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from django.utils.translation import gettext as _
 
 from magnet import usage
 from magnet.admin.charts import Chart, bars, lines
+from magnet.admin.naming import feature_in_words, names, tools_of
+from magnet.models import Trace
 from magnet.templatetags.magnet_admin import milliseconds, money, thousands
 from magnet.usage import Period, Report, Row
 
@@ -31,7 +34,7 @@ def usage_page(request: HttpRequest) -> HttpResponseBase:
     if not request.user.has_perm("magnet.view_trace"):
         raise PermissionDenied
     period, chosen = period_in(request)
-    report = usage.report(period)
+    report = with_names(usage.report(period))
     if request.GET.get("format") == "csv":
         return as_csv(report)
     request.current_app = admin.site.name  # type: ignore[attr-defined]  # as Django's own admin views do
@@ -50,6 +53,21 @@ def usage_page(request: HttpRequest) -> HttpResponseBase:
         ],
     }
     return TemplateResponse(request, "magnet/usage.html", context)
+
+
+def with_names(report: Report) -> Report:
+    """Tools and models under the names that people gave them, where they still have them."""
+    traces = [Trace(feature=row.key[0], slug=row.key[1]) for row in report.by_tool]
+    tools = tools_of(traces)
+    models = names("model", {row.key[1] for row in report.by_model})
+    by_tool = [
+        replace(row, label=": ".join(filter(None, (feature_in_words(row.key[0]), tools[row.key].label))))
+        for row in report.by_tool
+    ]
+    by_model = [
+        replace(row, label=models[row.key[1]].label) if row.key[1] in models else row for row in report.by_model
+    ]
+    return replace(report, by_tool=by_tool, by_model=by_model)
 
 
 def period_in(request: HttpRequest) -> tuple[Period, int | None]:
@@ -84,7 +102,12 @@ def charts_of(report: Report) -> list[Chart]:
             top_label=milliseconds(slowest),
         ),
         bars(_("Errors"), [t.errors for t in totals], names=days, shown=[thousands(t.errors) for t in totals]),
-        bars(_("Tokens"), [t.tokens for t in totals], names=days, shown=[thousands(t.tokens) for t in totals]),
+        bars(
+            _("Tokens, those of searches included"),
+            [t.tokens for t in totals],
+            names=days,
+            shown=[thousands(t.tokens) for t in totals],
+        ),
     ]
 
 

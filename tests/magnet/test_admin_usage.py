@@ -50,8 +50,8 @@ def test_the_numbers_of_a_period_add_up(owner):
     assert (report.totals.p50_ms, round(report.totals.p95_ms)) == (250, 810)
     assert [row.totals.calls for row in report.by_day] == [0, 0, 0, 0, 1, 0, 3]
     assert [(row.label, row.totals.calls) for row in report.by_tool] == [
-        ("rag tool: handbook", 4),
-        ("sync: handbook", 1),
+        ("RAG tool: handbook", 4),
+        ("Sync: handbook", 1),
     ]
     assert [(row.label, row.totals.tokens) for row in report.by_model] == [("cloud: gpt", 45)]
 
@@ -103,7 +103,7 @@ def test_a_trace_shows_its_steps_under_each_other_with_what_went_in_and_out(owne
     assert [(step.span.name, step.depth) for step in steps] == [("answer", 0), ("retrieve", 1), ("chat gpt", 1)]
     assert [(step.left, step.width) for step in steps] == [(0, 100), (5, 20), (30, 70)]
     page = response.content.decode()
-    for words in ("Instructions", "Be kind.", "A piece [1].", "0.900", "chunk id"):
+    for words in ("Instructions", "Be kind.", "A piece [1].", "0.900", "Document · chunk", "changed since; chunk 7"):
         assert words in page
 
 

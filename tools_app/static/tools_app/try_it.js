@@ -187,7 +187,7 @@ function tell(done) {
   const parts = [
     `version ${done.version}`,
     done.is_extractive ? "quotes from your documents (no language model)" : done.model,
-    `${(done.usage.input_tokens + done.usage.output_tokens).toLocaleString("en")} tokens`,
+    `${(done.usage.input_tokens + done.usage.output_tokens).toLocaleString("en")} tokens of the model`,
     spent,
     done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
   ];

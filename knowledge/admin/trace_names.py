@@ -1,0 +1,30 @@
+"""What the pages of traces call sources and chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.urls import reverse
+
+from knowledge.models import Chunk, KnowledgeSource
+from magnet.admin.naming import Name, brings_names
+
+
+@brings_names("source")
+def source_names(slugs: Iterable[Any]) -> dict[Any, Name]:
+    rows = KnowledgeSource.objects.filter(slug__in=slugs).only("pk", "slug", "name")
+    overview = "admin:knowledge_knowledgesource_overview"
+    return {row.slug: Name(row.name, reverse(overview, args=[row.pk])) for row in rows}
+
+
+@brings_names("chunk")
+def chunk_names(ids: Iterable[Any]) -> dict[Any, Name]:
+    """Chunks by the titles of their documents; those of documents that changed since are no longer there."""
+    wanted = [pk for pk in ids if isinstance(pk, int)]
+    columns = ("pk", "document_id", "document__title", "document__remote_id", "position")
+    page = "admin:knowledge_document_change"
+    return {
+        pk: Name(f"{title or remote_id} · {position + 1}", f"{reverse(page, args=[document])}?chunk={pk}#passage")
+        for pk, document, title, remote_id, position in Chunk.objects.filter(pk__in=wanted).values_list(*columns)
+    }

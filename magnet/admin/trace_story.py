@@ -1,0 +1,130 @@
+"""A trace told plainly: what was asked, what was answered, on which passages, and what that took."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from magnet.admin.naming import Name, names
+from magnet.admin.payloads import Known, passage_of
+from magnet.models import Span, Trace
+
+CITATION = re.compile(r"\[(\d{1,3})\]")
+# What spans are called in the code, and what staff read.
+STEPS = {
+    "retrieve": gettext_lazy("Search the sources"),
+    "choose passages": gettext_lazy("Choose the passages that fit"),
+    "check citations": gettext_lazy("Check the citations"),
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """`passages` in the order of their numbers; `is_removed` where a deleted document took the texts with it."""
+
+    question: str
+    answer: SafeString | None
+    passages: tuple[dict[str, Any], ...]
+    is_removed: bool
+
+
+def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
+    question, answer = trace.summary, ""
+    passages: list[Any] = []
+    cited: set[Any] = set()
+    for span in spans:
+        given, got = in_and_out(span)
+        question = str(given.get("query") or question)
+        if span.kind == Span.Kind.CHAT or span.name == "check citations":
+            answer = str(got.get("text") or answer)
+        if span.name == "check citations":
+            cited = set(span.attributes.get("cited") or [])
+        passages = got.get("passages") or passages
+    shown = [{**passage_of(item), "is_cited": item.get("number") in cited} for item in passages]
+    numbers = {passage["number"] for passage in shown}
+    return Story(question, with_links(answer, numbers) if answer else None, tuple(shown), any(map(is_blanked, spans)))
+
+
+def in_and_out(span: Span) -> tuple[dict[str, Any], dict[str, Any]]:
+    payload = getattr(span, "payload", None)
+    given, got = (payload.input, payload.output) if payload else (None, None)
+    return given if isinstance(given, dict) else {}, got if isinstance(got, dict) else {}
+
+
+def is_blanked(span: Span) -> bool:
+    return bool(getattr(span, "payload", None) and span.payload.is_blanked)  # type: ignore[attr-defined]  # one to one
+
+
+def with_links(text: str, numbers: set[Any]) -> SafeString:
+    """The answer as text, its citations leading to the passages below it."""
+
+    def link(match: re.Match[str]) -> str:
+        number = int(match[1])
+        return f'<a class="mg-cite" href="#passage-{number}">{number}</a>' if number in numbers else match[0]
+
+    # Only what this function wrote itself is markup: the text was escaped before.
+    return mark_safe(CITATION.sub(link, escape(text)))  # noqa: S308
+
+
+# -- What it took --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the language model read and wrote, and apart from it what was turned into vectors for searching."""
+
+    read: int = 0
+    written: int = 0
+    search: int = 0
+
+    @property
+    def of_model(self) -> int:
+        return self.read + self.written
+
+
+def tokens_of(spans: Iterable[Span]) -> Tokens:
+    read = written = search = 0
+    for span in spans:
+        if span.kind == Span.Kind.CHAT:
+            read, written = read + span.input_tokens, written + span.output_tokens
+        else:
+            search += span.input_tokens + span.output_tokens
+    return Tokens(read, written, search)
+
+
+# -- Names ---------------------------------------------------------------------------------------------------------
+
+
+def known_to(spans: Sequence[Span]) -> Known:
+    """The names of all chunks, sources and models in these spans, in one statement each."""
+    chunks: set[Any] = set()
+    sources: set[Any] = set()
+    numbers: dict[Any, Any] = {}
+    for span in spans:
+        _given, got = in_and_out(span)
+        columns, rows = got.get("columns") or [], got.get("candidates") or []
+        for name, found in (("chunk_id", chunks), ("source", sources)):
+            if name in columns:
+                at = columns.index(name)
+                found.update(row[at] for row in rows if len(row) > at and isinstance(row[at], int | str))
+        numbers |= {item.get("chunk_id"): item.get("number") for item in got.get("passages") or []}
+    models = names("model", {span.model for span in spans if span.model})
+    return Known(names("chunk", chunks), names("source", sources), models, numbers)
+
+
+def step_name(span: Span, known: Known) -> str:
+    """“Write the answer · GPT-5 mini” instead of “chat gpt-5-mini”."""
+    model = known.models.get(span.model, Name(span.model)).label
+    if span.kind == Span.Kind.CHAT and span.model:
+        return _("Write the answer · %(model)s") % {"model": model}
+    if span.kind == Span.Kind.EMBEDDING and span.model:
+        what = _("Turn texts into vectors") if span.attributes.get("purpose") == "document" else _("Read the question")
+        return f"{what} · {model}"
+    return str(STEPS.get(span.name, span.name))

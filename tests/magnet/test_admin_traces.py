@@ -1,0 +1,128 @@
+"""The page of a trace tells a person, in their words, what was answered and why."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from knowledge.models import Chunk
+from magnet.models import Span, SpanPayload, Trace
+from tests import factories
+from tools_app.models import RagTool
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def only_these_traces(db):
+    Trace.objects.all().delete()
+
+
+def traced(source, chunk, *, slug="help-desk"):
+    """An answer as a RAG tool records it: searched, chosen, written, checked."""
+    trace = Trace.objects.create(
+        feature="rag_tool", slug=slug, summary="Who makes honey?", started_at=timezone.now(), duration_ms=90,
+        input_tokens=526 + 15, output_tokens=15, versions={"indexes": {source.slug: {"id": 1, "generation": 1}}},
+    )  # fmt: skip
+    passage = {
+        "number": 1, "chunk_id": chunk.pk, "text": chunk.text, "heading": "Bees", "score": 0.9,
+        "start": chunk.start, "end": chunk.end, "document": {"id": str(chunk.document_id), "title": "All about bees"},
+    }  # fmt: skip
+    columns = ["chunk_id", "source", "score"]
+    steps: list = [
+        ("retrieve", "retrieval", {}, {"query": "Who makes honey?"},
+         {"columns": columns, "candidates": [[chunk.pk, source.slug, 0.9]]}),
+        ("embedding wordllama-256", "embedding", {"model": "wordllama-256", "input_tokens": 15}, None, None),
+        ("choose passages", "step", {}, None, {"passages": [passage, {**passage, "number": 2}]}),
+        ("chat extractive", "chat", {"model": "extractive", "input_tokens": 526, "output_tokens": 15}, None,
+         {"text": "Bees [1] [7]."}),
+        ("check citations", "step", {"attributes": {"cited": [1]}}, None, {"text": "Bees do <b> [1]."}),
+    ]  # fmt: skip
+    for number, (name, kind, fields, given, got) in enumerate(steps):
+        at = trace.started_at + timedelta(milliseconds=number)
+        span = Span.objects.create(trace=trace, name=name, kind=kind, started_at=at, duration_ms=1, **fields)
+        if given or got:
+            SpanPayload.objects.create(span=span, created_at=at, input=given, output=got)
+    return trace
+
+
+@pytest.fixture
+def bees(transactional_db):
+    source = factories.source("animals", name="Animals we keep")
+    factories.push(source, **{"bees.md": "# All about bees\n\nBees make honey."})
+    return source, Chunk.objects.get(document__source=source)
+
+
+def page_of(client, trace):
+    return client.get(reverse("admin:magnet_trace_change", args=[trace.pk]))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_question_answer_and_passages_stand_on_top_with_citations_that_lead_to_them(owner, bees):
+    response = page_of(owner, traced(*bees))
+
+    page = response.content.decode()
+    assert page.index("Who makes honey?") < page.index("Bees do &lt;b&gt;") < page.index("Step by step")
+    assert 'href="#passage-1"' in page
+    assert 'id="passage-1"' in page
+    assert [passage["is_cited"] for passage in response.context["story"].passages] == [True, False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_candidates_are_named_by_their_documents_and_everything_by_its_name(owner, bees):
+    source, chunk = bees
+    RagTool.objects.create(name="Help desk", slug="help-desk")
+
+    page = page_of(owner, traced(source, chunk)).content.decode()
+
+    assert f"{chunk.document.title} · 1" in page
+    assert f"?chunk={chunk.pk}#passage" in page
+    assert "Animals we keep, generation 1" in page
+    assert "Write the answer · Quotations (no language model)" in page
+    for code in ("help-desk<", "rag_tool", "chat extractive", "wordllama-256<"):
+        assert code not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tokens_of_the_model_are_those_that_the_answer_itself_counts(owner, bees):
+    trace = traced(*bees)
+
+    page, listed = page_of(owner, trace), owner.get(reverse("admin:magnet_trace_changelist"))
+
+    assert (page.context["tokens"].of_model, page.context["tokens"].search) == (541, 15)
+    assert "541" in listed.content.decode()
+    assert "556" not in listed.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_of_traces_names_its_tools_in_as_few_statements_for_many_as_for_one(
+    owner, bees, django_assert_max_num_queries
+):
+    RagTool.objects.create(name="Help desk", slug="help-desk")
+    for number in range(12):
+        traced(*bees, slug="help-desk" if number % 2 else f"gone-{number}")
+
+    with django_assert_max_num_queries(20):
+        page = owner.get(reverse("admin:magnet_trace_changelist")).content.decode()
+
+    assert "Help desk" in page
+    assert "gone-4" in page
+
+
+@pytest.mark.parametrize(
+    ("page", "section", "title"),
+    [
+        ("magnet_auditentry", "People and access", "Who did what"),
+        ("magnet_trace", "Insight", "Traces"),
+        ("knowledge_knowledgesource", "Knowledge", "Sources"),
+        ("magnet_aimodel", "Models", "Models"),
+    ],
+)
+def test_the_path_above_a_page_says_what_the_menu_says(owner, page, section, title):
+    html = owner.get(reverse(f"admin:{page}_changelist")).content.decode()
+
+    head = html[html.index("chevron_right") - 700 : html.index("chevron_right") + 700]
+    assert section in head
+    assert title in head
+    assert "Platform" not in html

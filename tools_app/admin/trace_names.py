@@ -1,0 +1,17 @@
+"""What the pages of traces call tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.urls import reverse
+
+from magnet.admin.naming import Name, brings_names
+from tools_app.models import RagTool
+
+
+@brings_names("rag_tool")
+def rag_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
+    rows = RagTool.objects.filter(slug__in=slugs).only("pk", "slug", "name")
+    return {row.slug: Name(row.name, reverse("admin:tools_app_ragtool_change", args=[row.pk])) for row in rows}
