@@ -17,6 +17,7 @@ from knowledge import ledger, originals
 from knowledge.connectors.base import Connector, Gone, ListingItem, RemoteDocument, Rest
 from knowledge.models import Document, KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
+from magnet.callers import normalized_groups
 from magnet.cleaning import storable
 
 BATCH = 200
@@ -163,7 +164,7 @@ def describe(document: Document, remote: RemoteDocument, *, listing: UUID) -> No
     document.url = storable(remote.url)[:4_000]
     document.media_type = (remote.media_type or document.media_type)[:200]
     document.metadata = storable(dict(remote.metadata))
-    document.groups = None if remote.groups is None else sorted(remote.groups)
+    document.groups = None if remote.groups is None else list(normalized_groups(remote.groups))
     # Without a version the content must be fetched each time: every listing is a version of its own.
     version = (remote.version or f"listing {listing}")[:500]
     if version == document.version:

@@ -1,4 +1,4 @@
-"""Documents that are handed in, and what can be done with single documents: push, delete, retry."""
+"""Documents that are handed in, and what can be done with single documents: push, delete, retry, exclude, include."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.utils import timezone
 from knowledge import ledger, originals, sync
 from knowledge.models import Document, KnowledgeSource, SyncRun
 from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
+from magnet.callers import current_caller, normalized_groups
 from magnet.cleaning import storable
 from magnet.errors import Conflict, InvalidInput
 from magnet.models import AuditEntry
@@ -82,6 +83,10 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
     Idempotent by remote_id. Raises Conflict on a source that lists its documents itself, InvalidInput on bad ids.
     """
     _check(source, documents)
+    for document in documents:
+        if document.body is not None:
+            # Before the source is held: who waits for it must not wait for the disk.
+            originals.keep(document.body, filename=document.filename or document.remote_id)
     named = {remote_key(document.remote_id): document for document in documents}
     with transaction.atomic():
         # Held until the run is sure to be there: a run that is about to finish waits and then sees these.
@@ -172,12 +177,13 @@ def _take_over(row: Document, pushed: PushedDocument) -> Document:
     row.url = storable(pushed.url)[:4_000]
     row.media_type = storable(pushed.media_type)[:200]
     row.metadata = storable(dict(pushed.metadata))
-    row.groups = None if pushed.groups is None else sorted(pushed.groups)
+    row.groups = None if pushed.groups is None else list(normalized_groups(pushed.groups))
     row.version = row.fetched_version = pushed.version
     row.content_hash = ""
     row.changed_at = timezone.now()
     row.incoming_text = storable(pushed.text) if pushed.text is not None else None
     if pushed.body is not None:
+        # Written already; asked again, because somebody may have discarded it as nobody's in the meantime.
         original = originals.keep(pushed.body, filename=pushed.filename or pushed.remote_id)
         row.file, row.file_hash, row.file_bytes = original.name, original.sha256, original.size
     else:
@@ -200,4 +206,25 @@ def retry(documents: Iterable[Document]) -> list[SyncRun]:
     # The sources first, which starting locks, and in one order: so do pushes, and neither waits for the other for ever.
     runs = [sync.start(source, trigger=SyncRun.RETRY) for _, source in sorted(sources.items())]
     ledger.make_due([row.pk for row in rows])
+    return runs
+
+
+@transaction.atomic
+def exclude(documents: Iterable[Document]) -> int:
+    """Take documents out of every generation until somebody includes them again; no search finds them afterwards."""
+    rows = list(documents)
+    for row in rows:
+        AuditEntry.record("excluded", row, source=row.source.slug, remote_id=row.remote_id)
+    return ledger.exclude([row.pk for row in rows], by=current_caller().label)
+
+
+@transaction.atomic
+def include(documents: Iterable[Document]) -> list[SyncRun]:
+    """Let excluded documents in again, with what their source says of them now; returns the runs that index them."""
+    rows = list(documents)
+    sources = {row.source_id: row.source for row in rows}
+    runs = [sync.start(source, trigger=SyncRun.RETRY) for _, source in sorted(sources.items())]
+    for row in rows:
+        AuditEntry.record("included", row, source=row.source.slug, remote_id=row.remote_id)
+    ledger.include([row.pk for row in rows])
     return runs

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+
+RESTRICTED = "restricted-documents:read"
+
+
+def normalized_groups(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of groups as they are stored and compared: people write “HR”, “hr ” and “Hr” for the same."""
+    return tuple(sorted({folded for name in names if (folded := name.strip().casefold())}))
 
 
 @dataclass(frozen=True)
 class Caller:
     """A user, an API key, or the product itself; `person` is whom it acts for, as the caller names them.
 
-    `groups` are the groups whose documents the person may see; None means "not restricted".
+    `groups` are those whose documents may be found, beside documents for everybody; None means all documents.
     """
 
     kind: Literal["user", "key", "system"] = "system"
@@ -29,6 +37,12 @@ class Caller:
 
     def may(self, scope: str) -> bool:
         return "all" in self.scopes or scope in self.scopes
+
+    def acting_for(self, person: str, groups: Iterable[str]) -> Caller:
+        """The same caller, seeing what this person may see; never more than the caller itself."""
+        asked = normalized_groups([*groups, person])
+        allowed = asked if self.groups is None else tuple(name for name in asked if name in self.groups)
+        return replace(self, person=person or self.person, groups=allowed)
 
 
 SYSTEM = Caller(scopes=frozenset({"all"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -26,6 +27,10 @@ def remote_key(remote_id: str) -> str:
 class DocumentQuerySet(models.QuerySet["Document"]):
     def named(self, remote_id: str) -> DocumentQuerySet:
         return self.filter(remote_key=remote_key(remote_id))
+
+    def visible_to(self, groups: Sequence[str] | None) -> DocumentQuerySet:
+        """Those for everybody, and those for one of these groups; all of them for None."""
+        return self if groups is None else self.filter(Q(groups=None) | Q(groups__overlap=list(groups)))
 
     def without_body(self) -> DocumentQuerySet:
         """For lists: the text of thousands of documents would fill the memory."""
@@ -76,6 +81,7 @@ class Document(models.Model):
         verbose_name = _("document")
         verbose_name_plural = _("documents")
         ordering = ["title", "id"]
+        permissions = [("view_restricted_document", "Can find documents whatever groups they are for")]
         constraints = [
             models.UniqueConstraint(fields=["source", "remote_key"], name="document_is_unique_in_its_source")
         ]

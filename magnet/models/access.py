@@ -15,7 +15,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from magnet.callers import current_caller
+from magnet.callers import current_caller, normalized_groups
 from magnet.ids import uuid7
 
 PREFIX_LENGTH = 12
@@ -35,6 +35,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         owner: Any = None,
         expires_at: datetime | None = None,
         requests_per_minute: int | None = None,
+        document_groups: Sequence[str] = (),
     ) -> tuple[ApiKey, str]:
         """Make a key; returns the row and the key in clear, which cannot be had again."""
         prefix = f"mgt_{secrets.token_hex(4)}"
@@ -47,6 +48,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             owner=owner,
             expires_at=expires_at,
             requests_per_minute=requests_per_minute,
+            document_groups=list(normalized_groups(document_groups)),
         )
         return row, key
 
@@ -69,6 +71,13 @@ class ApiKey(models.Model):
     )
     requests_per_minute = models.PositiveIntegerField(
         _("requests a minute"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    document_groups = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        blank=True,
+        verbose_name=_("groups of documents"),
+        help_text=_("Groups, as the sources call them, whose documents this key may find beside those for everybody."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -33,6 +34,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("active"),
         default=True,
         help_text=_("Untick instead of deleting, so that the audit keeps the name."),
+    )
+    document_groups = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        blank=True,
+        verbose_name=_("groups of documents"),
+        help_text=_("Groups, as the sources call them, whose documents this person may find."),
     )
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
 
