@@ -244,7 +244,8 @@ def refuse_other_major(version: Path) -> None:
         raise NotConfigured(
             f"The database in {version.parent} was made by PostgreSQL {found}, "
             f"and this release brings PostgreSQL {MAJOR}. "
-            "Export it with the release that made it, or set MAGNET_DATA_DIR to a new folder."
+            "Go back to the release that made it, save all of it with `manage.py backup FILE`, then set "
+            "MAGNET_DATA_DIR to a new folder and run `manage.py restore FILE` with this release."
         )
 
 

@@ -16,7 +16,16 @@ from magnet.postgres.embedded_postgres import attach_for_command
 from magnet.postgres.postgres_place import no_magnet
 
 # Commands that ask something of a Magnet that was started before.
-GUESTS = {"ask", "sync", "create_api_key", "demo", "maintain_indexes", "createsuperuser", "changepassword"}
+GUESTS = {
+    "ask",
+    "sync",
+    "create_api_key",
+    "demo",
+    "maintain_indexes",
+    "createsuperuser",
+    "changepassword",
+    "backup",
+}
 
 
 def prepare(argv: Sequence[str]) -> None:

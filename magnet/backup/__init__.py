@@ -1,0 +1,1 @@
+"""Backup: a whole Magnet in one file, and back."""
