@@ -179,6 +179,8 @@ class Chunk(models.Model):
     lexeme_count = models.PositiveIntegerField()
     token_count = models.PositiveIntegerField()
     embedding = HalfVectorField(null=True)
+    # Somebody took it out of searches (`DisabledChunk` remembers its text); it is shown, and not found.
+    is_disabled = models.BooleanField(_("disabled"), default=False, db_default=False)
 
     class Meta:
         verbose_name = _("chunk")
