@@ -10,19 +10,13 @@ from typing import Any
 from knowledge import statements
 from knowledge.filters import Condition
 from knowledge.generations import Generation
-from knowledge.statements import Mode, Part
+from knowledge.statements import CANDIDATES, Mode, Part
 from knowledge.stores.pgvector import HalfVector
 from magnet.database import raw_pool
 from magnet.language import character_pairs
 
-# 100 + 100 candidates lose nothing against scoring every document (RETRIEVAL.md).
-CANDIDATES = 100
-# A longer question is a pasted document: its rarest words say what it is about.
-MOST_WORDS = 64
 # Candidates are found by the rarest words, which stand in this many chunks together; the score uses all words.
 RARE_ROWS, MOST_RARE_ROWS = 1_500, 4_000
-# A question of one very common word: this many of its chunks are ranked, because ranking all takes too long.
-MOST_RANKED_ROWS = 10_000
 # Documents that fit a filter are counted up to here.
 MOST_COUNTED = 10_000
 # Through the HNSW index a filter is asked for each chunk that comes along, CANDIDATES / share of them; without it each
@@ -54,7 +48,7 @@ async def ranked(question: Question) -> tuple[list[Row], int | None]:
         return [], 0
     parts = tuple(_part(generation, counts) for generation in question.searched)
     rows = await _rows(question, parts, counts)
-    if len(rows) < question.limit and not all(part.is_exact for part in parts):
+    if question.mode != "words" and len(rows) < question.limit and not all(part.is_exact for part in parts):
         # The index gave up before it had found enough, so every chunk in scope is compared.
         parts = tuple(Part(part.index_id, part.dimensions, is_exact=True) for part in parts)
         rows = await _rows(question, parts, counts)
@@ -85,18 +79,22 @@ def _narrow_documents(generation: Generation) -> int:
 
 async def _rows(question: Question, parts: tuple[Part, ...], counts: Mapping[int, int] | None) -> list[Row]:
     languages = len(_configurations(question))
+    candidates = max(CANDIDATES, question.limit)
+    values = _values(question, counts)
     if question.condition is None:
-        statement = statements.unrestricted(question.mode, parts, languages=languages)
-    else:
-        statement = statements.search(question.mode, parts, languages=languages, condition=question.condition.sql)
-    return await _fetch(statement, _values(question, counts))
+        statement = statements.unrestricted(question.mode, parts, languages=languages, candidates=candidates)
+        # To plan it takes longer than to run it over some thousand chunks.
+        return await _fetch(statement, values, is_prepared=True)
+    condition = question.condition.sql
+    statement = statements.search(question.mode, parts, languages=languages, condition=condition, candidates=candidates)
+    return await _fetch(statement, values)
 
 
-async def _fetch(statement: bytes, values: Mapping[str, Any]) -> list[Row]:
+async def _fetch(statement: bytes, values: Mapping[str, Any], *, is_prepared: bool = False) -> list[Row]:
     pool = await raw_pool()
     async with pool.connection() as connection, connection.cursor(binary=True) as cursor:
-        # Never prepared: a generic plan cannot prove that a partial index fits.
-        await cursor.execute(statement, values, prepare=False)
+        # A filter's values change the best plan, and there are endlessly many filters: those are planned each time.
+        await cursor.execute(statement, values, prepare=is_prepared)
         rows: list[Row] = await cursor.fetchall()
         return rows
 
@@ -109,10 +107,7 @@ def _values(question: Question, counts: Mapping[int, int] | None) -> dict[str, A
         "configurations": _configurations(question),
         "sources": _sources(question),
         "limit": question.limit,
-        "candidates": max(CANDIDATES, question.limit),
-        "most_words": MOST_WORDS,
         "rare_rows": _rare_rows(question, counts),
-        "most_rows": MOST_RANKED_ROWS,
     }
     for generation in question.searched:
         values |= _target_values(generation, question)

@@ -1,7 +1,8 @@
 """The one statement of a search: candidates by meaning and by rare words, scored together, the best with their text.
 
 RETRIEVAL.md has the measurements behind it. Numbers of generations are written into the text, because only then can
-the planner prove that a partial index fits; everything else is bound.
+the planner prove that a partial index fits, and so are limits, because a plan that serves all questions must know
+them; everything else is bound.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ from psycopg import sql
 from knowledge.stores import pgvector
 
 Mode = Literal["hybrid", "meaning", "words"]
+
+# 100 + 100 candidates lose nothing against scoring every document (RETRIEVAL.md).
+CANDIDATES = 100
+# A longer question is a pasted document: its rarest words say what it is about.
+MOST_WORDS = 64
+# A question of one very common word: this many of its chunks are ranked, because ranking all takes too long.
+MOST_RANKED_ROWS = 10_000
 
 # Which chunks, by what their document says. A narrow scope is found first, a wide one is asked for each chunk.
 NARROW: LiteralString = " and c.document_id in (select id from scope)"
@@ -66,24 +74,24 @@ weighed as materialized (
 select lexeme, position, df, ln(1 + (chunks - df + .5) / (df + .5)) as idf from frequency),
 word as materialized (
 select lexeme, df, idf, sum(df) over (order by df, lexeme) as rows from weighed where df > 0
-order by df, lexeme limit %(most_words)s),
+order by df, lexeme limit {most_words}),
 mass as materialized (
 select coalesce(sum(idf), 1) as mass from (
 select coalesce(max(idf) filter (where df > 0), max(idf)) as idf from weighed
-group by position order by 1 limit %(most_words)s) by_position),
+group by position order by 1 limit {most_words}) by_position),
 rare as materialized (
 select string_agg('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''', ' | ')::tsquery as query
 from word where rows <= %(rare_rows)s or df = rows),
 by_words as materialized (
 select c.id, c.index_id from (
 select c.id, c.index_id, c.lexemes from knowledge_chunk c
-where c.index_id in ({indexes}) and c.lexemes @@ (select query from rare){scope} limit %(most_rows)s) c
-order by ts_rank(c.lexemes, (select query from rare), 1) desc, c.id limit %(candidates)s),
+where c.index_id in ({indexes}) and c.lexemes @@ (select query from rare){scope} limit {most_rows}) c
+order by ts_rank(c.lexemes, (select query from rare), 1) desc, c.id limit {candidates}),
 """
 
 BY_MEANING: LiteralString = """by_meaning as materialized (
 select n.id, n.index_id from ({nearest}) n join target t using (index_id)
-order by (n.cosine - t.floor) / (t.ceiling - t.floor) desc limit %(candidates)s),
+order by (n.cosine - t.floor) / (t.ceiling - t.floor) desc limit {candidates}),
 """
 
 # `ts_filter` leaves only the question's words of a chunk, before its lexemes become rows.
@@ -129,21 +137,29 @@ class Part:
 
 
 @lru_cache(maxsize=256)
-def unrestricted(mode: Mode, parts: tuple[Part, ...], *, languages: int) -> bytes:
+def unrestricted(mode: Mode, parts: tuple[Part, ...], *, languages: int, candidates: int = CANDIDATES) -> bytes:
     """The search over all documents, as sent: writing it takes longer than many a search."""
-    return search(mode, parts, languages=languages)
+    return search(mode, parts, languages=languages, candidates=candidates)
 
 
-def search(mode: Mode, parts: Sequence[Part], *, languages: int, condition: sql.Composable | None = None) -> bytes:
-    """The search, limited to the documents `d` that fit the condition."""
+def search(
+    mode: Mode,
+    parts: Sequence[Part],
+    *,
+    languages: int,
+    condition: sql.Composable | None = None,
+    candidates: int = CANDIDATES,
+) -> bytes:
+    """The search, limited to the documents `d` that fit the condition; so many `candidates` by meaning and by words."""
     texts: list[sql.Composable] = [_target(mode, parts)]
     if condition is not None and any(part.is_exact for part in parts):
         texts.insert(0, sql.SQL(SCOPE).format(condition=condition))
     if mode != "words":
-        texts.append(sql.SQL(BY_MEANING).format(nearest=_nearest(parts, condition)))
+        nearest = _nearest(parts, condition, candidates=candidates)
+        texts.append(sql.SQL(BY_MEANING).format(nearest=nearest, candidates=sql.Literal(candidates)))
     if mode != "meaning":
         asked = ASKED_IN_ONE_LANGUAGE if languages == 1 else ASKED_IN_SEVERAL_LANGUAGES
-        texts += [sql.SQL(asked), _words(parts, condition)]
+        texts += [sql.SQL(asked), _words(parts, condition, candidates=candidates)]
     texts += [_candidates(mode), sql.SQL(NO_BM25 if mode == "meaning" else BM25).format(), sql.SQL(SCORED)]
     return (sql.SQL("with ") + sql.Composed(texts)).as_bytes(None)
 
@@ -170,7 +186,7 @@ def _target(mode: Mode, parts: Sequence[Part]) -> sql.Composed:
     return sql.SQL(TARGET).format(rows=sql.SQL(", ").join(rows))
 
 
-def _nearest(parts: Sequence[Part], condition: sql.Composable | None) -> sql.Composed:
+def _nearest(parts: Sequence[Part], condition: sql.Composable | None, *, candidates: int) -> sql.Composed:
     found = [
         pgvector.nearest(
             part.index_id,
@@ -178,14 +194,18 @@ def _nearest(parts: Sequence[Part], condition: sql.Composable | None) -> sql.Com
             vector=sql.Placeholder(vector_name(part)),
             is_exact=part.is_exact,
             scope=_scope(condition, is_narrow=part.is_exact),
+            limit=candidates,
         )
         for part in parts
     ]
     return sql.SQL(" union all ").join(found)
 
 
-def _words(parts: Sequence[Part], condition: sql.Composable | None) -> sql.Composed:
+def _words(parts: Sequence[Part], condition: sql.Composable | None, *, candidates: int) -> sql.Composed:
     return sql.SQL(WORDS).format(
+        most_words=sql.Literal(MOST_WORDS),
+        most_rows=sql.Literal(MOST_RANKED_ROWS),
+        candidates=sql.Literal(candidates),
         indexes=sql.SQL(", ").join([sql.Literal(part.index_id) for part in parts]),
         scope=_scope(condition, is_narrow=any(part.is_exact for part in parts)),
     )

@@ -25,7 +25,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # One thread for each connection of Django's pool: more would only wait for one.
-_threads = ThreadPoolExecutor(max_workers=10, thread_name_prefix="database")
+_threads = ThreadPoolExecutor(max_workers=settings.POOL_SIZE, thread_name_prefix="database")
+# Plans that a connection of the raw pool keeps, the latest used; each takes about half a megabyte.
+MOST_PLANS = 20
 
 CHANNEL = "magnet_configuration"
 # A notice can be lost (a broken listener); then a revoked key still stops within this time.
@@ -60,8 +62,11 @@ async def raw_pool() -> AsyncConnectionPool[Any]:
             conninfo=_conninfo(),
             kwargs={
                 "autocommit": True,
-                "options": "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order",
+                # What is prepared is planned once: it is written so that one plan serves all questions.
+                "options": "-c hnsw.ef_search=200 -c hnsw.iterative_scan=relaxed_order "
+                "-c plan_cache_mode=force_generic_plan",
             },
+            configure=_keep_few_plans,
             min_size=1,
             max_size=settings.RETRIEVAL_POOL_SIZE,
             timeout=10,
@@ -70,6 +75,10 @@ async def raw_pool() -> AsyncConnectionPool[Any]:
         _pools[loop] = pool
         await pool.open()
     return pool
+
+
+async def _keep_few_plans(connection: psycopg.AsyncConnection[Any]) -> None:
+    connection.prepared_max = MOST_PLANS
 
 
 async def close_raw_pool() -> None:

@@ -214,6 +214,8 @@ AXES_LOCKOUT_TEMPLATE = "magnet/locked_out.html"
 
 # -- Database ------------------------------------------------------------------------------------------------
 
+POOL_SIZE = number("MAGNET_POOL_SIZE", 10)
+
 
 def database() -> dict[str, Any]:
     """DATABASE_URL, or the embedded PostgreSQL of the data folder (started by manage.py, asgi.py or the tests)."""
@@ -232,7 +234,7 @@ def database() -> dict[str, Any]:
         ) from error
     options = dict(parsed.get("OPTIONS", {}))
     if ROLE == "web":
-        options["pool"] = {"min_size": 1, "max_size": number("MAGNET_POOL_SIZE", 10), "timeout": 10}
+        options["pool"] = {"min_size": 1, "max_size": POOL_SIZE, "timeout": 10}
     return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "TEST": {"NAME": env.str("TEST_DATABASE", None)}}
 
 

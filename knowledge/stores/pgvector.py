@@ -20,13 +20,13 @@ NEIGHBOURS, CONSTRUCTION_BREADTH = 24, 200
 # `+ 0` is nothing that an HNSW index can serve, so every row in scope is compared.
 EXACT: LiteralString = """(select c.id, c.index_id, 1 - (c.embedding <=> {vector}::halfvec) as cosine
 from knowledge_chunk c where c.index_id = {index} and c.embedding is not null{scope}
-order by (c.embedding <=> {vector}::halfvec) + 0 limit %(candidates)s)"""
+order by (c.embedding <=> {vector}::halfvec) + 0 limit {limit})"""
 
 # The index is partial and on an expression: the generation stands in the text, and both sides have the dimension.
 BY_INDEX: LiteralString = """(select c.id, c.index_id,
 1 - (c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions})) as cosine
 from knowledge_chunk c where c.index_id = {index}{scope}
-order by c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions}) limit %(candidates)s)"""
+order by c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions}) limit {limit})"""
 
 
 class HalfVector:
@@ -53,14 +53,16 @@ adapters.register_dumper(HalfVector, HalfVectorDumper)
 
 
 def nearest(
-    index_id: int, *, dimensions: int, vector: sql.Placeholder, is_exact: bool, scope: sql.Composable
+    index_id: int, *, dimensions: int, vector: sql.Placeholder, is_exact: bool, scope: sql.Composable, limit: int
 ) -> sql.Composed:
-    """The nearest chunks of a generation: (id, index_id, cosine), at most %(candidates)s of them.
+    """The nearest chunks of a generation: (id, index_id, cosine), at most `limit` of them.
 
     `scope` restricts the chunk `c` and begins with "and"; `vector` is bound to a HalfVector.
     """
     text = sql.SQL(EXACT if is_exact else BY_INDEX)
-    return text.format(index=sql.Literal(index_id), dimensions=sql.Literal(dimensions), vector=vector, scope=scope)
+    numbers = {"index": index_id, "dimensions": dimensions, "limit": limit}
+    literals = {name: sql.Literal(number) for name, number in numbers.items()}
+    return text.format(**literals, vector=vector, scope=scope)
 
 
 def create_index(name: str, *, index_id: int, dimensions: int) -> sql.Composed:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
 
 from knowledge import generations, hnsw, ranking, retrieval, statements
 from knowledge.filters import compile_filter
@@ -35,10 +37,21 @@ async def plan(asked: Question, *, exactly: bool | None = None) -> str:
     parts = tuple(ranking._part(generation, counts) for generation in asked.searched)
     if exactly is not None:
         parts = tuple(statements.Part(part.index_id, part.dimensions, exactly) for part in parts)
-    condition = asked.condition.sql if asked.condition else None
+    condition, values = asked.condition.sql if asked.condition else None, ranking._values(asked, counts)
     statement = statements.search(asked.mode, parts, languages=1, condition=condition)
-    rows = await ranking._fetch(b"explain " + statement, ranking._values(asked, counts))
+    if condition is None:
+        return await general_plan(statement, values)
+    rows = await ranking._fetch(b"explain " + statement, values)
     return "\n".join(row[0] for row in rows)
+
+
+async def general_plan(statement, values) -> str:
+    """The plan of a statement that is prepared, and so planned without its values."""
+    async with (await raw_pool()).connection() as connection:
+        query = PostgresQuery(Transformer(connection))
+        query.convert(statement, values)
+        cursor = await connection.execute(b"explain (generic_plan) " + query.query)
+        return "\n".join(row[0] for row in await cursor.fetchall())
 
 
 async def nearest(asked: Question, *, exactly: bool) -> list[int]:
