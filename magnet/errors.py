@@ -4,6 +4,7 @@ MagnetError
 ├── MalformedRequest        400  the request itself cannot be read
 ├── InvalidInput            422  the request, form or file does not fit
 │   └── UnreadableDocument  422  a file that no reader can turn into text
+│       └── ReaderStopped   422  a file that made its reader loop, eat memory or crash
 ├── NotSignedIn             401
 ├── NotAllowed              403
 ├── NotFound                404
@@ -15,11 +16,13 @@ MagnetError
 ├── RateLimited             429  our own limit; says when to come back
 ├── NotConfigured           503  a setting is missing
 ├── DatabaseUnavailable     503
+├── StorageFull             507  no room for files
 ├── ServerStopping          503  the server ends before the answer was complete
 ├── AddressRefused          422  an outbound address that we do not fetch
 ├── SourceError             502  a knowledge source did not do its part
 │   ├── ListingFailed       502  the listing is not complete, so nothing is deleted
-│   └── FetchFailed         502  one document could not be fetched
+│   ├── FetchFailed         502  one document could not be fetched
+│   └── ReaderUnavailable   503  the process that reads files did not start; the file is not to blame
 └── ProviderError           502  a model provider did not do its part
     ├── ProviderRefusedKey  502
     ├── ProviderBusy        503  the provider asks us to slow down, or our share of its limit is used up
@@ -71,6 +74,10 @@ class UnreadableDocument(InvalidInput):
     code, title = "unreadable_document", "The document cannot be read"
 
 
+class ReaderStopped(UnreadableDocument):
+    code, title = "reader_stopped", "The document made its reader stop"
+
+
 class NotSignedIn(MagnetError):
     status, code, title = 401, "not_signed_in", "Sign in or send an API key"
 
@@ -115,6 +122,10 @@ class DatabaseUnavailable(MagnetError):
     status, code, title = 503, "database_unavailable", "The database does not answer"
 
 
+class StorageFull(MagnetError):
+    status, code, title = 507, "storage_full", "The disk is full"
+
+
 class ServerStopping(MagnetError):
     status, code, title = 503, "server_stopping", "Magnet is being restarted"
 
@@ -138,6 +149,10 @@ class ListingFailed(SourceError):
 
 class FetchFailed(SourceError):
     code, title = "fetch_failed", "A document could not be fetched"
+
+
+class ReaderUnavailable(SourceError):
+    status, code, title = 503, "reader_unavailable", "No file can be read at the moment"
 
 
 class ProviderError(MagnetError):

@@ -121,6 +121,11 @@ ALLOWED_PRIVATE_HOSTS = env.list("MAGNET_ALLOWED_PRIVATE_HOSTS", default=[])
 FOLDER_ROOTS = [Path(root).absolute() for root in env.list("MAGNET_FOLDER_ROOTS", default=[str(BASE_DIR / "docs")])]
 MAX_UPLOAD_BYTES = number("MAGNET_MAX_UPLOAD_MB", 100) * 1024 * 1024
 MAX_JSON_BYTES = number("MAGNET_MAX_JSON_MB", 50) * 1024 * 1024
+# What reading one file may take, in the process of its own that parses what others made.
+READER_SECONDS = number("MAGNET_READER_SECONDS", 60)
+READER_MEMORY_MB = number("MAGNET_READER_MEMORY_MB", 1_500)
+if READER_SECONDS < 1 or READER_MEMORY_MB < 256:
+    raise ImproperlyConfigured("MAGNET_READER_SECONDS must be at least 1, and MAGNET_READER_MEMORY_MB at least 256.")
 REQUESTS_PER_MINUTE = number("MAGNET_REQUESTS_PER_MINUTE", 60_000)
 
 # Providers store the name of one of these variables, never its value.

@@ -9,6 +9,7 @@ from knowledge.readers.csv import CsvReader
 from knowledge.readers.decoding import believe_charset, clean, is_binary, utf_16_without_mark
 from knowledge.readers.docx import DocxReader
 from knowledge.readers.html import HtmlReader
+from knowledge.readers.isolation import read_isolated
 from knowledge.readers.markdown import MarkdownReader
 from knowledge.readers.pdf import PdfReader
 from knowledge.readers.refusal import unreadable
@@ -29,11 +30,11 @@ READERS: dict[str, type[Reader]] = {
 
 def read(body: bytes, *, media_type: str = "", filename: str = "") -> Extract:
     """Turn a file into text, or raise UnreadableDocument with a sentence that says what to do."""
-    reader = reader_for(body, media_type=media_type, filename=filename)
+    kind = reader_for(body, media_type=media_type, filename=filename)
     _, charset = split_media_type(media_type)
-    if charset and not isinstance(reader, (PdfReader, DocxReader)):
+    if charset and kind.is_text:
         body = believe_charset(body, charset)
-    extract = reader.read(body, filename=filename)
+    extract = read_isolated(kind, body, filename=filename) if kind.is_isolated else kind().read(body, filename=filename)
     if not extract.text.strip():
         raise unreadable(filename, "contains no text. Check that it is the right file.")
     return extract
@@ -42,15 +43,15 @@ def read(body: bytes, *, media_type: str = "", filename: str = "") -> Extract:
 def read_text(text: str, *, media_type: str = "") -> Extract:
     """As `read`, for what is text already: one that names a PDF or a Word document was taken out of it."""
     kind = kind_by_claim(media_type=media_type, filename="")
-    return read(text.encode(), media_type="text/plain" if kind in {"", "pdf", "docx"} else media_type)
+    return read(text.encode(), media_type=media_type if kind and READERS[kind].is_text else "text/plain")
 
 
-def reader_for(body: bytes, *, media_type: str = "", filename: str = "") -> Reader:
+def reader_for(body: bytes, *, media_type: str = "", filename: str = "") -> type[Reader]:
     """Choose the reader: a file with a lying name is read as what it is, or refused."""
     if kind := kind_by_content(body, filename=filename):
-        return READERS[kind]()
+        return READERS[kind]
     kind = kind_by_claim(media_type=media_type, filename=filename)
-    if kind in {"pdf", "docx"}:
+    if kind and not READERS[kind].is_text:
         label = READERS[kind].label
         raise unreadable(
             filename, f"claims to be a {label} file but is none. Check where it came from and save it again."
@@ -58,7 +59,7 @@ def reader_for(body: bytes, *, media_type: str = "", filename: str = "") -> Read
     if not kind and is_binary(body) and not utf_16_without_mark(body):
         labels = ", ".join(f"{reader.label} ({', '.join(reader.extensions)})" for reader in READERS.values())
         raise unreadable(filename, f"is in a format that is not supported. Supported are: {labels}.")
-    return READERS[kind or "text"]()
+    return READERS[kind or "text"]
 
 
 def kind_by_claim(*, media_type: str, filename: str) -> str:

@@ -27,6 +27,10 @@ class Reader(ABC):
     label: ClassVar[str]
     media_types: ClassVar[tuple[str, ...]]
     extensions: ClassVar[tuple[str, ...]]
+    # Whether its files are text, which comes in many character sets and may also be handed in as such.
+    is_text: ClassVar[bool] = True
+    # Whether it parses what an attacker may have made, so that it runs in a process of its own; see isolation.py.
+    is_isolated: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, body: bytes, *, filename: str = "") -> Extract:

@@ -33,6 +33,8 @@ class DocxReader(Reader):
         "application/vnd.ms-word.document.macroenabled.12",
     )
     extensions: ClassVar[tuple[str, ...]] = (".docx", ".docm")
+    is_text: ClassVar[bool] = False
+    is_isolated: ClassVar[bool] = True
 
     def read(self, body: bytes, *, filename: str = "") -> Extract:
         refuse_bombs(body, filename=filename)

@@ -51,6 +51,7 @@ class HtmlReader(Reader):
     label: ClassVar[str] = "Web page"
     media_types: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
     extensions: ClassVar[tuple[str, ...]] = (".html", ".htm", ".xhtml")
+    is_isolated: ClassVar[bool] = True
 
     def read(self, body: bytes, *, filename: str = "") -> Extract:
         from selectolax.lexbor import LexborHTMLParser

@@ -33,6 +33,8 @@ class PdfReader(Reader):
     label: ClassVar[str] = "PDF"
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf", "application/x-pdf")
     extensions: ClassVar[tuple[str, ...]] = (".pdf",)
+    is_text: ClassVar[bool] = False
+    is_isolated: ClassVar[bool] = True
 
     def read(self, body: bytes, *, filename: str = "") -> Extract:
         with PDFIUM:
