@@ -3,6 +3,7 @@
 from knowledge.connectors.base import Connector, MissingConnector
 from knowledge.connectors.confluence import ConfluenceConnector
 from knowledge.connectors.folder import FolderConnector
+from knowledge.connectors.s3 import S3Connector
 from knowledge.connectors.sql_database import SqlDatabaseConnector
 from knowledge.connectors.upload import UploadConnector
 from knowledge.connectors.website import WebsiteConnector
@@ -12,6 +13,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     "folder": FolderConnector,
     "website": WebsiteConnector,
     "sql_database": SqlDatabaseConnector,
+    "s3": S3Connector,
     "confluence": ConfluenceConnector,
 }
 
