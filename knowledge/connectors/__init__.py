@@ -3,6 +3,7 @@
 from knowledge.connectors.base import Connector, MissingConnector
 from knowledge.connectors.confluence import ConfluenceConnector
 from knowledge.connectors.folder import FolderConnector
+from knowledge.connectors.rss import RssConnector
 from knowledge.connectors.s3 import S3Connector
 from knowledge.connectors.sql_database import SqlDatabaseConnector
 from knowledge.connectors.upload import UploadConnector
@@ -14,6 +15,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     "website": WebsiteConnector,
     "sql_database": SqlDatabaseConnector,
     "s3": S3Connector,
+    "rss": RssConnector,
     "confluence": ConfluenceConnector,
 }
 
