@@ -19,7 +19,7 @@ from magnet.web.auth import Needs
 
 router = Router(tags=["Sync runs"])
 READ, WRITE = Needs("knowledge-sources:read"), Needs("knowledge-sources:write")
-COLUMNS = tuple(name for name in RunOut.model_fields if name not in ("source", "actor", "progress"))
+COLUMNS = tuple(name for name in RunOut.model_fields if name not in ("source", "actor", "notice", "progress"))
 
 
 @router.get("", response=Page[RunOut], auth=READ)
@@ -59,7 +59,8 @@ def show_run(run: SyncRun) -> RunOut:
     percent = 100 if run.status == SyncRun.Status.DONE else run.done * 100 // max(run.to_do, 1)
     progress = Progress(done=run.done, to_do=run.to_do, percent=min(percent, 100))
     fields = {name: getattr(run, name) for name in COLUMNS}
-    return RunOut(**fields, source=run.source.slug, actor=run.actor_label, progress=progress)
+    notice = run.remark.removeprefix(run.error).strip()
+    return RunOut(**fields, notice=notice, source=run.source.slug, actor=run.actor_label, progress=progress)
 
 
 def _wanted(listing: RunListing) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -30,9 +30,11 @@ copy chunk_staging (document_id, position, heading, page, text, start, "end", ve
 # The lateral `offset 0` keeps the planner from computing to_tsvector once for each column that uses it.
 INSERT = """
 insert into knowledge_chunk (index_id, document_id, position, heading, page, text, start, "end", vector_key,
-    lexemes, lexeme_count, token_count, embedding)
+    lexemes, lexeme_count, token_count, embedding, is_disabled)
 select %(index)s, s.document_id, s.position, s.heading, s.page, s.text, s.start, s."end", s.vector_key,
-    v.lexemes, length.n, s.token_count, s.embedding::halfvec
+    v.lexemes, length.n, s.token_count, s.embedding::halfvec, exists (
+        select from knowledge_disabledchunk x
+        where x.document_id = s.document_id and x.text_hash = sha256(convert_to(s.text, 'UTF8')))
 from chunk_staging s
     cross join lateral (select to_tsvector(s.configuration::regconfig, s.words) as lexemes offset 0) v
     cross join lateral (select coalesce(sum(cardinality(u.positions)), 0) as n from unnest(v.lexemes) u) length
@@ -79,7 +81,7 @@ FOLLOW = """
 update knowledge_indexeddocument e set is_due = true, attempts = 0, next_attempt_at = null, lease_token = null,
     lease_expires_at = null
 from knowledge_document d
-where d.id = e.document_id and d.id = %(id)s and e.index_id <> %(index)s
+where d.id = e.document_id and d.id = %(id)s and e.index_id <> %(index)s and e.state <> 'excluded'
     and (d.text, d.title) is distinct from (%(text)s, %(title)s)
 """
 
@@ -137,7 +139,7 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
         .select_for_update(no_key=True)
         .values_list("pk", flat=True)
     )
-    batch = [item for item in batch if item.entry.pk in ours]
+    batch = [item for item in batch if item.entry.pk in ours and _has_its_file(item, old_files)]
     if not batch:
         return 0
     documents = [item.entry.document_id for item in batch]
@@ -148,6 +150,12 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
     replaced = [name for document, name in old_files.items() if files.get(document, name) != name]
     transaction.on_commit(partial(originals.discard, replaced))
     return len(batch)
+
+
+def _has_its_file(item: Replacement, old_files: Mapping[UUID, str]) -> bool:
+    """Whether the file that was kept for it is still there; otherwise the document stays due, and is fetched again."""
+    name = item.columns.get("file", "")
+    return name in ("", old_files[item.entry.document_id]) or originals.is_kept(name, size=item.columns["file_bytes"])
 
 
 def _lock(batch: Sequence[Replacement]) -> dict[UUID, str]:
@@ -169,7 +177,7 @@ def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[U
         cursor.execute(
             "delete from knowledge_chunk where index_id = %(index)s and document_id = any(%(documents)s)", where
         )
-        with cursor.copy(COPY) as copy:
+        with connection.wrap_database_errors, cursor.copy(COPY) as copy:
             for item in batch:
                 for row in item.rows:
                     copy.write_row(_staged(item.entry.document_id, row))

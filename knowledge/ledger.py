@@ -17,7 +17,7 @@ from django.db.models import Case, Count, F, Max, Q, Value, When
 from django.utils import timezone
 
 from knowledge import originals
-from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
+from knowledge.models import DeletedDocument, Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
 from magnet.errors import MagnetError, ProviderError, SourceError, StillInUse
 from magnet.models import AuditEntry, Trace
@@ -137,8 +137,8 @@ def claim(index: KnowledgeIndex, *, token: UUID, limit: int, only: Any = EVERY) 
     """
     now = timezone.now()
     with transaction.atomic():
-        free = IndexedDocument.objects.claimable(now).filter(only, index=index)
-        free = free.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True)
+        claimable = IndexedDocument.objects.claimable(now).filter(only, index=index)
+        free = claimable.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True)
         ids = list(free.exclude(failure_code=WORKER_STOPPED).order_by("document_id")[:limit]) or list(
             free.filter(failure_code=WORKER_STOPPED).order_by("attempts", "document_id")[:1]
         )
@@ -280,10 +280,14 @@ def delete_documents(documents: Sequence[UUID], *, first: Callable[[], object] =
 @transaction.atomic
 def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
     first()
-    rows = list(Document.objects.filter(id__in=ids).order_by("id").select_for_update().only("id", "file", "source_id"))
+    columns = ("id", "file", "source_id", "remote_key", "title")
+    rows = list(Document.objects.filter(id__in=ids).order_by("id").select_for_update().only(*columns))
     found = {"ids": [row.id for row in rows]}
+    # Fingerprints, by which a person can have it proved that nothing is left.
+    DeletedDocument.objects.bulk_create([DeletedDocument.of(row) for row in rows], ignore_conflicts=True)
     _take_chunks_away(found, sources={row.source_id for row in rows})
     with connection.cursor() as cursor:
+        cursor.execute("delete from knowledge_disabledchunk where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_indexeddocument where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_document where id = any(%(ids)s)", found)
     Trace.objects.blank_documents(found["ids"])

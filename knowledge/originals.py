@@ -1,7 +1,12 @@
-"""Original files: kept in Django's default storage, named by their sha256, so that one content is stored once."""
+"""Original files: kept in Django's default storage, named by their sha256, so that one content is stored once.
+
+Who refers to a file and who removes it at the same moment meet at a lock: `keep` or `is_kept` holds it, in the
+transaction that writes the reference, until that has ended; `discard` looks for references under it.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
@@ -12,13 +17,20 @@ from pathlib import PurePosixPath
 import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import connection, transaction
 from django.utils import timezone
 
 from knowledge.models import Document
+from magnet.errors import StorageFull
 
 log = structlog.get_logger(__name__)
 
 MAX_SUFFIX = 10
+
+
+# The first number of the lock's name; the second is one of the 256 folders, so that no transaction needs many locks.
+LOCK = 6_248_003
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -31,17 +43,41 @@ class Original:
 
 
 def keep(body: bytes, *, filename: str = "") -> Original:
-    """Store a file durably; the same content again is the same file."""
+    """Store a file durably; the same content again is the same file. Raises StorageFull.
+
+    In a transaction it stays at least until that ends; outside of one, ask `is_kept` in the one that refers to it.
+    """
     digest = hashlib.sha256(body).hexdigest()
     suffix = PurePosixPath(filename.lower()).suffix
     if len(suffix) > MAX_SUFFIX or not suffix[1:].isalnum() or not suffix.isascii():
         suffix = ""
     name = f"originals/{digest[:2]}/{digest}{suffix}"
+    if connection.in_atomic_block:
+        _lock(name, statement=SHARED)
     if not _is_whole(name, len(body)):
+        name = _write(name, body)
+    return Original(name=name, sha256=digest, size=len(body))
+
+
+def is_kept(name: str, *, size: int) -> bool:
+    """Whether a file that was kept a while ago is still there; then it stays until the transaction ends."""
+    _lock(name, statement=SHARED)
+    return _is_whole(name, size)
+
+
+def _write(name: str, body: bytes) -> str:
+    try:
         default_storage.delete(name)
         name = default_storage.save(name, ContentFile(body))
         _flush_to_disk(name)
-    return Original(name=name, sha256=digest, size=len(body))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        default_storage.delete(name)
+        raise StorageFull(
+            "The disk that holds the original files is full. Free some space, or give it more; nothing was lost."
+        ) from error
+    return name
 
 
 def _is_whole(name: str, size: int) -> bool:
@@ -56,11 +92,30 @@ def read(document: Document) -> bytes:
 
 def discard(names: Iterable[str]) -> int:
     """Remove files that no document refers to any more; returns how many. Call it after the commit."""
-    candidates = {name for name in names if name}
+    folders: dict[str, set[str]] = {}
+    for name in filter(None, names):
+        folders.setdefault(os.path.dirname(name), set()).add(name)
+    return sum(_discard(candidates) for _, candidates in sorted(folders.items()))
+
+
+@transaction.atomic
+def _discard(candidates: set[str]) -> int:
+    """Files of one folder, which share a lock."""
+    _lock(next(iter(candidates)), statement=ALONE)
     used = set(Document.objects.filter(file__in=candidates).values_list("file", flat=True))
     for name in candidates - used:
         default_storage.delete(name)
     return len(candidates - used)
+
+
+SHARED = "select pg_advisory_xact_lock_shared(%s, %s)"
+ALONE = "select pg_advisory_xact_lock(%s, %s)"
+
+
+def _lock(name: str, *, statement: str) -> None:
+    folder = os.path.basename(os.path.dirname(name))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [LOCK, int(folder, 16)])
 
 
 def sweep(*, older_than: timedelta = timedelta(days=1)) -> int:

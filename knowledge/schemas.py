@@ -146,7 +146,9 @@ class RunOut(BaseModel):
     heartbeat_at: datetime | None
     finished_at: datetime | None
     error: str
+    # What was left out, and while the run rests why, and when it tries again.
     notice: str
+    resumes_at: datetime | None
     progress: Progress
     listed: int
     added: int

@@ -15,7 +15,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import F
 from django.utils import timezone
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import DeadlockDetected, DiskFull
 
 from knowledge import ledger
 from knowledge.heartbeat import beating
@@ -25,7 +25,7 @@ from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.leases import LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
-from magnet.errors import Conflict, MagnetError
+from magnet.errors import Conflict, MagnetError, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.models import AuditEntry
 from magnet.tracing import trace
 
@@ -36,6 +36,8 @@ Status = SyncRun.Status
 DOCUMENTS_AT_ONCE = 256
 # A step ends after this time and queues its successor, so that no source starves another.
 STEP_SECONDS = 20.0
+DATABASE_FULL = "The disk of the database is full. Free some space, or give it more; nothing was lost."
+WHOM_TO_ASK = "Whoever manages the providers in the admin can give it a new key; then the sync goes on by itself."
 
 
 # -- Starting and stopping ---------------------------------------------------------------------------------------------
@@ -46,15 +48,19 @@ def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
     """The unfinished run of this source, or a new one; queued after the commit.
 
     A run that waits for approval lists again: what it missed may be back. One that only tries documents again lists
-    as well.
+    as well. One that rests tries at once. Raises Conflict where documents are handed in and nothing can be looked for.
     """
+    if source.is_pushed and trigger not in SyncRun.WITHOUT_LISTING:
+        raise Conflict(f"“{source.name}” takes documents that are handed in; there is nothing to look for.")
     KnowledgeSource.objects.hold(source.pk)
     run = source.runs.unfinished().first()
     if run is None:
         run = SyncRun.objects.create(source=source, trigger=trigger, actor_label=current_caller().label)
-    elif trigger not in (SyncRun.PUSH, SyncRun.RETRY) and (run.status == Status.WAITING or run.only_retries):
+    elif trigger not in SyncRun.WITHOUT_LISTING and (run.status == Status.WAITING or run.only_retries):
         run.trigger = trigger
         _requeue(run, approved_deletions=0)
+    elif trigger not in (SyncRun.PUSH, SyncRun.SCHEDULE):
+        SyncRun.objects.filter(pk=run.pk).update(resumes_at=None)
     enqueue_step(run)
     return run
 
@@ -79,9 +85,9 @@ def cancel(run: SyncRun) -> SyncRun:
         raise Conflict(f"This run of “{run.source.name}” is over already.")
     if run.lease_token:
         ledger.release(run.lease_token)
-    run.status, run.finished_at, run.lease_token = Status.CANCELLED, timezone.now(), None
+    run.status, run.finished_at, run.lease_token, run.resumes_at = Status.CANCELLED, timezone.now(), None, None
     run.receipt = _receipt(run, run.source.live_index)
-    run.save(update_fields=["status", "finished_at", "lease_token", "receipt"])
+    run.save(update_fields=["status", "finished_at", "lease_token", "resumes_at", "receipt"])
     AuditEntry.record("cancelled", run)
     return run
 
@@ -96,7 +102,8 @@ def run_to_end(run: SyncRun, on_progress: Callable[[SyncRun], None] | None = Non
 
 def _requeue(run: SyncRun, *, approved_deletions: int) -> None:
     run.status, run.deletions_waiting, run.approved_deletions = Status.QUEUED, 0, approved_deletions
-    run.save(update_fields=["status", "trigger", "deletions_waiting", "approved_deletions"])
+    run.resumes_at = None
+    run.save(update_fields=["status", "trigger", "deletions_waiting", "approved_deletions", "resumes_at"])
 
 
 def enqueue_step(run: SyncRun) -> None:
@@ -119,8 +126,9 @@ def _start_scheduled() -> int:
         for source in KnowledgeSource.objects.due(now).select_for_update(of=("self",), no_key=True, skip_locked=True):
             source.plan_next_sync(after=now)
             source.save(update_fields=["next_sync_at"])
-            start(source, trigger="schedule")
-            started += 1
+            if not source.is_pushed:
+                start(source, trigger=SyncRun.SCHEDULE)
+                started += 1
     return started
 
 
@@ -154,20 +162,24 @@ def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) 
     if token is None:
         return False
     if before is not None:
-        # Its worker is dead, or late and may write nothing any more: what it held is free.
-        ledger.release(before)
+        # Its worker is dead, or late and may write nothing any more: what it held is free, and may be why.
+        ledger.count_death(before)
     try:
         with beating(run, token), trace(feature="sync", slug=run.source.slug, summary=f"Sync {run.source.name}"):
             return _advance(run, token=token, on_progress=on_progress or _say_nothing)
     except LeaseLost:
         # Cancelled, taken over, or its source deleted.
         log.info("sync_step_gave_way", run=str(run.pk))
+    except (ProviderError, StorageFull) as error:
+        _rest(run, error, token=token)
     except MagnetError as error:
         _fail(run, error.detail, token=token)
     except (OperationalError, InterfaceError) as error:
         # A passing fault of the database is no fault of the run. The clock goes on with it, at once or when it can.
         log.warning("sync_step_interrupted", run=str(run.pk), error=str(error))
         connections["default"].close()
+        if isinstance(error.__cause__, DiskFull):
+            _rest(run, StorageFull(DATABASE_FULL), token=token)
         return isinstance(error.__cause__, DeadlockDetected)
     except Exception as error:  # noqa: BLE001 - it is logged, and the run says that it failed
         _note_crash(run, error, token=token)
@@ -182,14 +194,20 @@ def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None
     connector = run.source.open_connector()
     try:
         if run.status in (Status.QUEUED, Status.LISTING):
+            trigger = run.trigger
             if run.lists:
                 _list(run, index, connector, token=token)
-            run.note(token, status=Status.INDEXING, to_do=ledger.due(index).count(), done=0)
+            if not _begin_indexing(run, index, trigger=trigger, token=token):
+                return True
             on_progress(run)
         deadline = time.monotonic() + STEP_SECONDS
         while entries := ledger.claim(index, token=token, limit=DOCUMENTS_AT_ONCE):
-            outcome = index_documents(index, entries, connector=connector, token=token)
-            run.note(token, **_progress(outcome))
+            outcome = Outcome()
+            try:
+                index_documents(index, entries, connector=connector, token=token, outcome=outcome)
+            finally:
+                # Also where it stops half-way: what was bought until then is paid for.
+                run.note(token, **_progress(outcome))
             on_progress(run)
             if time.monotonic() > deadline:
                 return True
@@ -216,8 +234,20 @@ def _list(run: SyncRun, index: KnowledgeIndex, connector: Any, *, token: UUID) -
         run.source.keep_connector_state(stock.connector_state)
 
 
+@transaction.atomic
+def _begin_indexing(run: SyncRun, index: KnowledgeIndex, *, trigger: str, token: UUID) -> bool:
+    """False when somebody has asked for a listing since this step decided about it; the next step lists."""
+    KnowledgeSource.objects.hold(run.source_id)
+    run.note(token)
+    if run.trigger != trigger:
+        return False
+    run.note(token, status=Status.INDEXING, to_do=ledger.due(index).count(), done=0)
+    return True
+
+
 def _progress(outcome: Outcome) -> dict[str, Any]:
     return {
+        **({"pauses": 0} if outcome.done else {}),
         "done": F("done") + outcome.done + outcome.failed,
         "chunks_embedded": F("chunks_embedded") + outcome.embedded,
         "chunks_reused": F("chunks_reused") + outcome.reused,
@@ -247,6 +277,20 @@ def _note_crash(run: SyncRun, error: Exception, *, token: UUID) -> None:
         return
     log.error("sync_step_crashed", run=str(run.pk), exc_info=error)
     _fail(run, "The sync stopped with an internal error. The log names it; start the sync again.", token=token)
+
+
+def _rest(run: SyncRun, error: MagnetError, *, token: UUID) -> None:
+    """Somebody else has to do their part first. Nothing fails, and no document loses an attempt."""
+    reason = f"{error.detail} {WHOM_TO_ASK}" if isinstance(error, ProviderRefusedKey) else error.detail
+    log.warning("sync_rests", run=str(run.pk), reason=reason)
+    try:
+        run.rest(token, reason=reason, at_least_seconds=error.retry_after_seconds or 0)
+    except LeaseLost:
+        log.info("sync_step_gave_way", run=str(run.pk))
+    except (OperationalError, InterfaceError) as fault:
+        # Not even this could be written. The clock goes on with the run when it can.
+        log.warning("sync_step_interrupted", run=str(run.pk), error=str(fault))
+        connections["default"].close()
 
 
 def _fail(run: SyncRun, reason: str, *, token: UUID) -> None:

@@ -194,7 +194,7 @@ def _take_over(row: Document, pushed: PushedDocument) -> Document:
 @transaction.atomic
 def delete(document: Document) -> None:
     """Remove a document from every generation; after the commit no search, answer or page finds it."""
-    AuditEntry.record("deleted", document, source=document.source.slug, remote_id=document.remote_id)
+    AuditEntry.record("deleted", document, source=document.source.slug, remote_key=document.remote_key)
     ledger.delete_documents([document.pk])
 
 
@@ -214,7 +214,7 @@ def exclude(documents: Iterable[Document]) -> int:
     """Take documents out of every generation until somebody includes them again; no search finds them afterwards."""
     rows = list(documents)
     for row in rows:
-        AuditEntry.record("excluded", row, source=row.source.slug, remote_id=row.remote_id)
+        AuditEntry.record("excluded", row, source=row.source.slug, remote_key=row.remote_key)
     return ledger.exclude([row.pk for row in rows], by=current_caller().label)
 
 
@@ -225,6 +225,6 @@ def include(documents: Iterable[Document]) -> list[SyncRun]:
     sources = {row.source_id: row.source for row in rows}
     runs = [sync.start(source, trigger=SyncRun.RETRY) for _, source in sorted(sources.items())]
     for row in rows:
-        AuditEntry.record("included", row, source=row.source.slug, remote_id=row.remote_id)
+        AuditEntry.record("included", row, source=row.source.slug, remote_key=row.remote_key)
     ledger.include([row.pk for row in rows])
     return runs

@@ -49,13 +49,15 @@ def rate_of(run: SyncRun) -> float | None:
 
 def waits_too_long(run: SyncRun) -> bool:
     waited = (timezone.now() - (run.heartbeat_at or run.created_at)).total_seconds()
-    return run.status == SyncRun.Status.QUEUED and waited > QUEUED_TOO_LONG_SECONDS
+    return run.status == SyncRun.Status.QUEUED and not run.is_resting and waited > QUEUED_TOO_LONG_SECONDS
 
 
 def sentence(run: SyncRun, *, rate: float | None, left: int, is_stuck: bool) -> str:
     status = SyncRun.Status
     if is_stuck:
         return stuck_sentence()
+    if run.is_resting:
+        return run.remark
     if run.status == status.QUEUED:
         return _("Waiting for a worker to begin.")
     if run.status == status.LISTING:
@@ -66,7 +68,7 @@ def sentence(run: SyncRun, *, rate: float | None, left: int, is_stuck: bool) -> 
         return _("This sync would delete %(n)s documents, more than the source allows. Approve it, or cancel.") % {
             "n": f"{run.deletions_waiting:,}"
         }
-    return run.error or run.notice or _("Finished.")
+    return run.remark or _("Finished.")
 
 
 def stuck_sentence() -> str:

@@ -26,6 +26,8 @@ TRIGGERS = {
     "schedule": gettext_lazy("by the schedule"),
     "push": gettext_lazy("documents handed in"),
     "retry": gettext_lazy("another try"),
+    "api": gettext_lazy("over the API"),
+    "demo": gettext_lazy("by the demo"),
 }
 
 LIST = "admin:knowledge_syncrun_changelist"
@@ -66,7 +68,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("remark"))
     def remark(self, run: SyncRun) -> str:
-        return (run.error or run.notice)[:140]
+        return run.remark[:140]
 
     # -- One run -------------------------------------------------------------------------------------------------
 

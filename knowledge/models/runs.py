@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -11,9 +12,13 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from knowledge.models.leases import Leased
+from knowledge.models.leases import HEARTBEAT_LOST_AFTER, Leased
 from knowledge.models.sources import KnowledgeSource
 from magnet.ids import uuid7
+
+FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(minutes=10)
+# A provider may ask for more patience, but not for any amount of it.
+LONGEST_WISH = timedelta(hours=1)
 
 
 class SyncRunQuerySet(models.QuerySet["SyncRun"]):
@@ -23,6 +28,7 @@ class SyncRunQuerySet(models.QuerySet["SyncRun"]):
     def stop(self) -> int:
         """Take unfinished runs from whoever works on them, who notices at the next write."""
         stopped = {"status": SyncRun.Status.CANCELLED, "finished_at": timezone.now(), "lease_token": None}
+        stopped |= {"resumes_at": None, "pause_reason": ""}
         return self.unfinished().update(**stopped)
 
 
@@ -36,7 +42,9 @@ class SyncRun(Leased):
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
 
-    PUSH, RETRY = "push", "retry"
+    PUSH, RETRY, SCHEDULE = "push", "retry", "schedule"
+    # What these runs work on is in the ledger already.
+    WITHOUT_LISTING = (PUSH, RETRY)
     UNFINISHED = (Status.QUEUED, Status.LISTING, Status.INDEXING, Status.WAITING)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -95,8 +103,8 @@ class SyncRun(Leased):
 
     @property
     def lists(self) -> bool:
-        """Pushed documents and retries are in the ledger already; only other runs ask the source what there is."""
-        return self.trigger not in (self.PUSH, self.RETRY) and not self.source.is_pushed
+        """Whether it asks the source what there is."""
+        return self.trigger not in self.WITHOUT_LISTING and not self.source.is_pushed
 
     @property
     def only_retries(self) -> bool:
@@ -108,14 +116,39 @@ class SyncRun(Leased):
         """True when a worker should be at it and has not shown itself for a while."""
         if self.status not in (self.Status.LISTING, self.Status.INDEXING):
             return False
-        return self.is_silent
+        return self.is_silent and not self.is_resting
 
     @classmethod
     def workable(cls) -> models.QuerySet[Any]:
-        return cls.objects.unfinished().exclude(status=cls.Status.WAITING)
+        may_go_on = Q(resumes_at=None) | Q(resumes_at__lte=timezone.now())
+        return cls.objects.unfinished().exclude(status=cls.Status.WAITING).filter(may_go_on)
 
     def take(self, **changes: Any) -> UUID | None:
-        return super().take(started_at=Coalesce("started_at", timezone.now()), **changes)
+        started_at = Coalesce("started_at", timezone.now())
+        return super().take(started_at=started_at, resumes_at=None, pause_reason="", **changes)
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it waits for its next try; one that no worker takes in time is not resting any more, but stuck."""
+        return self.resumes_at is not None and timezone.now() < self.resumes_at + HEARTBEAT_LOST_AFTER * 3
+
+    @property
+    def remark(self) -> str:
+        """What a person should know of it beside its status: why it failed or waits, and what was left out."""
+        return " ".join(part for part in (self.error, self._said_while_resting(), self.notice) if part)
+
+    def _said_while_resting(self) -> str:
+        if self.resumes_at is None:
+            return ""
+        at = timezone.localtime(self.resumes_at)
+        return f"{self.pause_reason} Tries again at {at:%H:%M} ({at.tzname()})."
+
+    def rest(self, token: UUID, *, reason: str, at_least_seconds: float = 0.0) -> None:
+        """Stop until somebody else has done their part; each time in a row twice as long."""
+        pause = min(FIRST_REST * 2 ** min(self.pauses, 10), LONGEST_REST)
+        asked_for = min(timedelta(seconds=at_least_seconds), LONGEST_WISH)
+        resumes_at = timezone.now() + max(pause, asked_for)
+        self.note(token, pause_reason=reason, resumes_at=resumes_at, pauses=self.pauses + 1, lease_token=None)
 
     def end(self, token: UUID, status: SyncRun.Status, **changes: Any) -> None:
         """The last word of a step: the run is over, or waits for somebody."""

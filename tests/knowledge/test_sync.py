@@ -287,10 +287,10 @@ class TestPushing:
 class TestTwoAtOnce:
     def test_one_source_has_one_unfinished_run(self):
         source = factories.source()
-        assert sync.start(source) == sync.start(source)
+        assert sync.start(source, trigger="push") == sync.start(source, trigger="push")
 
     def test_a_step_gives_way_while_another_is_alive(self):
-        run = sync.start(factories.source())
+        run = sync.start(factories.source(), trigger="push")
         assert run.take() is not None
         assert sync.step(run.pk) is False
         assert SyncRun.objects.get().status == "queued"

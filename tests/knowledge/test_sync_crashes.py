@@ -145,4 +145,4 @@ def test_a_source_is_not_found_by_who_wants_to_sync_it_when_it_was_deleted():
     source = factories.source()
     ledger.delete_source(KnowledgeSource.objects.get())
     with pytest.raises(NotFound, match="was deleted"):
-        sync.start(source)
+        sync.start(source, trigger="push")

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from knowledge import sync
 from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
 from magnet.callers import Caller, acting_as
+from magnet.errors import MagnetError
 from magnet.tracing import flush
 
 CALLER = Caller(label="Command line", scopes=frozenset({"all"}))
@@ -35,6 +36,8 @@ class Command(BaseCommand):
         try:
             with acting_as(CALLER), without_log_lines():
                 run = self.follow(sync.start(source))
+        except MagnetError as error:
+            raise CommandError(error.detail) from error
         except KeyboardInterrupt:
             raise CommandError("Stopped watching. A worker carries the sync to its end.", returncode=130) from None
         finally:
@@ -123,6 +126,8 @@ def refuse_failure(run: SyncRun) -> None:
 
 def progress(run: SyncRun, *, seconds: float) -> str:
     """One line: what is happening, how much is done, how fast, and how long the rest takes."""
+    if run.is_resting:
+        return run.remark
     if run.status in (SyncRun.Status.QUEUED, SyncRun.Status.LISTING):
         return f"{run.get_status_display()}, {run.listed:,} documents so far"
     if not run.to_do:
