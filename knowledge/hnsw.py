@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, connection
+from django.db.models import Q
 from psycopg import sql
 
 from knowledge.models import KnowledgeIndex
@@ -40,6 +41,18 @@ def maintain() -> int:
         return sum([_drop_superfluous(), *(_build(index) for index in list(_wanted()))])
 
 
+def is_awaited(index: KnowledgeIndex) -> bool:
+    """Whether a generation is so large that it needs its vector index, and has none yet."""
+    return index.chunk_count >= MIN_CHUNKS and not _existing().get(index.hnsw_name, False)
+
+
+def drop(index: KnowledgeIndex) -> None:
+    """Drop the vector index of a generation that goes; while something is being built, the next look does it."""
+    with _alone() as is_alone:
+        if is_alone and index.hnsw_name in _existing():
+            _execute(pgvector.drop_index(index.hnsw_name), event="hnsw_dropped", index=index.hnsw_name)
+
+
 @contextmanager
 def _alone() -> Iterator[bool]:
     (is_alone,) = _row("select pg_try_advisory_lock(%s)", [LOCK])
@@ -51,9 +64,10 @@ def _alone() -> Iterator[bool]:
 
 
 def _drop_superfluous() -> int:
+    # One that was replaced keeps its index for as long as it is kept itself: an undo is immediate.
     kept = {
         index.hnsw_name
-        for index in KnowledgeIndex.objects.exclude(status=KnowledgeIndex.Status.RETIRED)
+        for index in KnowledgeIndex.objects.exclude(status=KnowledgeIndex.Status.RETIRED, live_at=None)
         if index.chunk_count >= TOO_FEW_CHUNKS
     }
     dropped = 0
@@ -65,9 +79,10 @@ def _drop_superfluous() -> int:
 
 
 def _wanted() -> Iterator[KnowledgeIndex]:
-    """Live generations first; a building one gets its index before it serves."""
+    """Live generations first; one that is built beside them when it is complete, and before it serves."""
     existing = _existing()
-    large = KnowledgeIndex.objects.exclude(status=KnowledgeIndex.Status.RETIRED).filter(chunk_count__gte=MIN_CHUNKS)
+    unfinished = Q(status=KnowledgeIndex.Status.BUILDING, ready_at=None, live_at=None)
+    large = KnowledgeIndex.objects.current().exclude(unfinished).filter(chunk_count__gte=MIN_CHUNKS)
     for index in sorted(large, key=lambda index: (index.status != KnowledgeIndex.Status.LIVE, index.chunk_count)):
         if index.hnsw_name not in existing:
             yield index

@@ -326,6 +326,11 @@ STEADY_COMMANDS = ["maintain_indexes"]
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)
 TRACE_DAYS = number("MAGNET_TRACE_DAYS", 180)
 
+# A sync or re-index of more documents than these says before it starts what it will take.
+ASK_ABOVE_DOCUMENTS = number("MAGNET_ASK_ABOVE_DOCUMENTS", 1_000)
+# For so long a generation that was replaced is kept, so that the switch can be undone.
+UNDO_DAYS = number("MAGNET_UNDO_DAYS", 7)
+
 # -- Logs ----------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = env.str("MAGNET_LOG_FORMAT", "json" if IS_PRODUCTION else "console")

@@ -27,6 +27,10 @@ class KnowledgeIndexQuerySet(models.QuerySet["KnowledgeIndex"]):
         """What new documents go to: the generation that serves, and the one that is built beside it."""
         return self.exclude(status=KnowledgeIndex.Status.RETIRED)
 
+    def replaced(self) -> KnowledgeIndexQuerySet:
+        """Generations that served once, the last one first; one whose building was given up never did."""
+        return self.exclude(live_at=None).order_by("-retired_at")
+
     def for_use(self) -> KnowledgeIndexQuerySet:
         """With all that embedding needs: the gateway reads models within the event loop, where nothing is loaded."""
         return self.select_related("embedding_model__provider", "embedding_model__fallback__provider")
@@ -97,6 +101,27 @@ class KnowledgeIndex(Leased):
 
     def __str__(self) -> str:
         return f"{self.source} #{self.number}"
+
+    @classmethod
+    def workable(cls) -> models.QuerySet[Any]:
+        return cls.objects.filter(status=cls.Status.BUILDING, is_paused=False)
+
+    @property
+    def has_served(self) -> bool:
+        return self.live_at is not None
+
+    @property
+    def stage(self) -> str:
+        """The status, and while it is built how that goes: building, paused, failed, ready or switching."""
+        if self.status == self.Status.RETIRED and not self.has_served:
+            return "cancelled"
+        if self.status != self.Status.BUILDING:
+            return str(self.status)
+        if self.is_paused:
+            return "failed" if self.error else "paused"
+        if self.switches_when_ready:
+            return "switching"
+        return "ready" if self.ready_at else "building"
 
     @property
     def hnsw_name(self) -> str:

@@ -136,6 +136,11 @@ class KnowledgeSource(Named, Tagged):
         """The generation that serves; asked of the generations, so that saving a source cannot lose it."""
         return self.indexes.filter(status="live").first()
 
+    @property
+    def building_index(self) -> KnowledgeIndex | None:
+        """The generation that is built beside the live one, or that catches up to serve again."""
+        return self.indexes.filter(status="building").first()
+
     def used_by(self) -> list[str]:
         """The names of what refers to this source (asked of the relations, so no upper floor is imported)."""
         names = set()

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from knowledge import hnsw
 from knowledge.models import KnowledgeIndex
@@ -49,7 +50,7 @@ def retire(index: KnowledgeIndex) -> None:
 def test_builds_an_index_for_each_large_generation_and_for_no_small_one():
     large, building = make_crowd("large", count=300), make_crowd("building", count=250)
     make_crowd("small", count=50)
-    KnowledgeIndex.objects.filter(pk=building.pk).update(status="building")
+    KnowledgeIndex.objects.filter(pk=building.pk).update(status="building", ready_at=timezone.now(), live_at=None)
 
     assert hnsw.maintain() == 2
 
@@ -81,15 +82,24 @@ def test_an_invalid_index_is_dropped_and_built_again():
     assert indexes() == {index.hnsw_name: True}
 
 
-def test_a_retired_or_deleted_generation_loses_its_index():
-    retired, deleted, kept = (make_crowd(slug, count=300) for slug in ("retired", "deleted", "kept"))
+def test_a_generation_gets_no_index_while_documents_are_still_written_to_it():
+    large = make_crowd("large", count=300)
+    KnowledgeIndex.objects.filter(pk=large.pk).update(status="building", live_at=None)
+
+    assert hnsw.maintain() == 0
+
+
+def test_a_cancelled_or_deleted_generation_loses_its_index_and_one_to_go_back_to_keeps_it():
+    cancelled, deleted, replaced = (make_crowd(slug, count=300) for slug in ("cancelled", "deleted", "replaced"))
     hnsw.maintain()
-    retire(retired)
+    retire(cancelled)
+    KnowledgeIndex.objects.filter(pk=cancelled.pk).update(live_at=None)
+    retire(replaced)
     deleted.delete()
 
     assert hnsw.maintain() == 2
 
-    assert indexes() == {kept.hnsw_name: True}
+    assert indexes() == {replaced.hnsw_name: True}
 
 
 def test_a_generation_that_shrinks_a_little_keeps_its_index():

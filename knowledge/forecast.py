@@ -1,0 +1,116 @@
+"""What embedding will take before it begins: documents, tokens, cost and time, each as far as it can be known."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Q, Sum
+
+from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
+from magnet.models import AIModel
+from magnet.providers.base import Usage
+
+# What the header of a chunk adds, and how much tokens of other models or other borders may differ.
+LITTLE_LESS, LITTLE_MORE, OTHER_BORDERS = 0.9, 1.15, 1.4
+# Of a document nobody has read: from half a page to a long one. Of one with a known size: a PDF is not all text.
+TOKENS_OF_UNREAD = (200, 3_000)
+BYTES_PER_TOKEN = (3.0, 40.0)
+# Tokens a second with writing, where no run has shown it yet.
+BUILT_IN_SPEED, PROVIDER_SPEED = (40_000.0, 200_000.0), (3_000.0, 30_000.0)
+FEWEST_TOKENS = 20_000
+
+# A sample: how many tokens a chunk has, with the title and the headings that are embedded in front of it.
+TOKENS_PER_CHUNK = """
+select avg(sample.tokens) from (
+    select c.token_count + (length(c.heading) + length(d.title)) / 4.0 as tokens
+    from knowledge_chunk c join knowledge_document d on d.id = c.document_id where c.index_id = %s limit 1000) sample
+"""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Between a little and much; vectors that are kept anyway cost nothing."""
+
+    documents: int
+    tokens: tuple[int, int]
+    cost: tuple[Decimal, Decimal]
+    seconds: tuple[int, int]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether somebody should see it before it starts."""
+        return self.documents > int(settings.ASK_ABOVE_DOCUMENTS)
+
+    def as_json(self) -> dict[str, Any]:
+        shown = asdict(self) | {"cost": [format(each.normalize(), "f") for each in self.cost]}
+        return {**shown, "tokens": list(self.tokens), "seconds": list(self.seconds), "is_large": self.is_large}
+
+
+def of_reindex(source: KnowledgeSource, live: KnowledgeIndex) -> Forecast:
+    """Of building a generation with the source's present settings from the texts of the live one."""
+    documents = live.ledger.filter(chunk_count__gt=0).count()
+    tokens = live.chunk_count * _tokens_per_chunk(live)
+    is_same_model = source.embedding_model_id == live.embedding_model_id and live.dimensions == (
+        source.embedding_model.dimensions or 0
+    )
+    is_cut_alike = (source.chunker, source.chunker_config) == (live.chunker, live.chunker_config)
+    low = 0.0 if is_same_model else tokens * LITTLE_LESS
+    high = tokens * (LITTLE_MORE if is_cut_alike else OTHER_BORDERS)
+    # The same texts under the same model: every vector is used again.
+    tokens_range = (0, 0) if is_same_model and is_cut_alike else (round(low), round(high))
+    return _forecast(source.embedding_model, documents, tokens_range, at_least_seconds=live.chunk_count / 2_000)
+
+
+def of_unread(source: KnowledgeSource) -> Forecast:
+    """Of the documents that a listing has found and nobody has read: from their sizes, where the source names them."""
+    unread = source.documents.filter(content_hash="", ledger__index__status="live", ledger__state="pending")
+    found = unread.aggregate(
+        documents=Count("id"), sized=Count("id", filter=Q(file_bytes__gt=0)), total=Sum("file_bytes")
+    )
+    unsized = found["documents"] - found["sized"]
+    size = found["total"] or 0
+    low = size / BYTES_PER_TOKEN[1] + unsized * TOKENS_OF_UNREAD[0]
+    high = size / BYTES_PER_TOKEN[0] + unsized * TOKENS_OF_UNREAD[1]
+    return _forecast(source.embedding_model, found["documents"], (round(low), round(high)))
+
+
+def _tokens_per_chunk(index: KnowledgeIndex) -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(TOKENS_PER_CHUNK, [index.pk])
+        (tokens,) = cursor.fetchone()
+    return float(tokens or 0)
+
+
+def _forecast(model: AIModel, documents: int, tokens: tuple[int, int], *, at_least_seconds: float = 0.0) -> Forecast:
+    slow, fast = _speeds(model)
+    return Forecast(
+        documents=documents,
+        tokens=tokens,
+        cost=(model.cost(Usage(input_tokens=tokens[0])), model.cost(Usage(input_tokens=tokens[1]))),
+        seconds=(round(tokens[0] / fast + at_least_seconds), round(tokens[1] / slow + at_least_seconds) + 1),
+    )
+
+
+def _speeds(model: AIModel) -> tuple[float, float]:
+    """Tokens a second, slowest and fastest: as the last runs had it, else as a guess within the provider's limit."""
+    measured = _measured_speed(model)
+    if measured:
+        return measured / 1.5, measured * 1.5
+    slow, fast = BUILT_IN_SPEED if model.provider.kind == "local" else PROVIDER_SPEED
+    limit = (model.provider.tokens_per_minute or 0) / 60
+    return (min(slow, limit), min(fast, limit)) if limit else (slow, fast)
+
+
+def _measured_speed(model: AIModel) -> float:
+    runs = SyncRun.objects.filter(source__embedding_model=model, status="done", tokens__gte=FEWEST_TOKENS)
+    for run in runs.order_by("-created_at")[:1]:
+        if run.started_at and run.finished_at:
+            return float(run.tokens / max((run.finished_at - run.started_at).total_seconds(), 1.0))
+    builds = KnowledgeIndex.objects.filter(embedding_model=model, tokens__gte=FEWEST_TOKENS, work_seconds__gt=0)
+    for index in builds.order_by("-created_at")[:1]:
+        return float(index.tokens / index.work_seconds)
+    return 0.0

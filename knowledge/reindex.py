@@ -1,0 +1,335 @@
+"""Re-indexing beside the live index: another generation is built from stored texts, compared, switched to, undone.
+
+The live generation serves, and keeps its settings, until the other one holds everything. Whatever changes meanwhile is
+due in both; the generation that was replaced stays for a while, so that a switch can be undone.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+from psycopg.errors import DeadlockDetected
+
+from knowledge import forecast, hnsw, ledger, succession, sync
+from knowledge.heartbeat import beating
+from knowledge.indexing import Outcome, index_documents
+from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
+from knowledge.models.leases import LeaseLost
+from magnet import queue
+from magnet.callers import current_caller
+from magnet.errors import Conflict, MagnetError, ProviderError, ProviderRefusedKey
+from magnet.models import AuditEntry
+from magnet.tracing import trace
+
+log = structlog.get_logger(__name__)
+
+Status = KnowledgeIndex.Status
+
+DOCUMENTS_AT_ONCE = 256
+# A step ends after this time and queues its successor, so that no source starves another.
+STEP_SECONDS = 20.0
+
+
+# -- What a person does ------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def start(source: KnowledgeSource) -> KnowledgeIndex:
+    """Build a generation with the source's present settings beside the live one. Raises Conflict, NotConfigured."""
+    source = KnowledgeSource.objects.select_related("embedding_model__provider").hold(source.pk)
+    live = _live_of(source)
+    if (building := source.building_index) is not None:
+        raise Conflict(f"“{source.name}” has a generation under construction already, #{building.number}.")
+    if not ledger.wants_another(source, live):
+        raise Conflict(f"The settings of “{source.name}” serve already. Change one of them first.")
+    index = ledger.new_index(
+        source,
+        actor_label=current_caller().label,
+        to_do=source.documents.count(),
+        forecast=forecast.of_reindex(source, live).as_json(),
+    )
+    AuditEntry.record("started a re-index of", source, generation=index.number, model=source.embedding_model.slug)
+    enqueue_step(index)
+    return index
+
+
+@transaction.atomic
+def pause(index: KnowledgeIndex) -> KnowledgeIndex:
+    """Stop for a while; a step at work notices at its next write."""
+    index = _held(index, wanted="pause")
+    _stop(index, is_paused=True, error="")
+    AuditEntry.record("paused", index)
+    return index
+
+
+@transaction.atomic
+def resume(index: KnowledgeIndex) -> KnowledgeIndex:
+    """Go on after a pause or a failure."""
+    index = _held(index, wanted="resume")
+    KnowledgeIndex.objects.filter(pk=index.pk).update(is_paused=False, error="")
+    AuditEntry.record("resumed", index)
+    enqueue_step(index)
+    index.refresh_from_db()
+    return index
+
+
+@transaction.atomic
+def cancel(index: KnowledgeIndex) -> KnowledgeIndex:
+    """Give the building up. A new generation is removed; one that was to serve again is kept as before."""
+    index = _held(index, wanted="cancel")
+    _stop(index, status=Status.RETIRED, is_paused=False, error="", switches_when_ready=False)
+    AuditEntry.record("cancelled", index)
+    if not index.has_served:
+        queue.enqueue("knowledge.jobs.remove_index", index.pk, cluster="bulk")
+    return index
+
+
+@transaction.atomic
+def switch(index: KnowledgeIndex) -> KnowledgeIndex:
+    """Let a built generation serve: at once, or in a moment when a document has just changed. Raises Conflict."""
+    index = _held(index, wanted="switch to")
+    if index.ready_at is None or index.is_paused:
+        raise Conflict(f"“{index}” is not built yet: {index.done:,} of {index.to_do:,} documents are done.")
+    if hnsw.is_awaited(index):
+        raise Conflict(f"The vector index of “{index}” is being built. Without it searches would be slow; wait for it.")
+    AuditEntry.record("switched to", index)
+    _switch_when_ready(index)
+    return index
+
+
+@transaction.atomic
+def undo(index: KnowledgeIndex) -> KnowledgeIndex:
+    """Let the generation that `index` has replaced serve again, once it has caught up. Raises Conflict."""
+    source = KnowledgeSource.objects.hold(index.source_id)
+    old = undoable(source)
+    if index.status != Status.LIVE or old is None:
+        raise Conflict(f"There is nothing to undo: no generation before “{index}” is kept any more.")
+    if source.building_index is not None:
+        raise Conflict(f"“{source.name}” has a generation under construction. Cancel it first, or switch to it.")
+    fresh: dict[str, Any] = {"done": 0, "to_do": 0, "work_seconds": 0, "heartbeat_at": None, "ready_at": None}
+    KnowledgeIndex.objects.filter(pk=old.pk).update(status=Status.BUILDING, is_paused=False, error="", **fresh)
+    old.refresh_from_db()
+    AuditEntry.record("undid the switch to", index, back_to=old.number)
+    _switch_when_ready(old)
+    return old
+
+
+def undoable(source: KnowledgeSource) -> KnowledgeIndex | None:
+    """The generation that served before, while it is kept."""
+    old: KnowledgeIndex | None = source.indexes.filter(status=Status.RETIRED).replaced().first()
+    return old if old is not None and old.retired_at is not None and undo_until(old) > timezone.now() else None
+
+
+def undo_until(index: KnowledgeIndex) -> datetime:
+    """Until when a replaced generation is kept."""
+    return (index.retired_at or timezone.now()) + timedelta(days=settings.UNDO_DAYS)
+
+
+def _live_of(source: KnowledgeSource) -> KnowledgeIndex:
+    live = source.live_index
+    if live is None or not live.ledger.exists():
+        raise Conflict(f"Nothing of “{source.name}” is indexed yet, so its settings count from the first document on.")
+    return live
+
+
+def _held(index: KnowledgeIndex, *, wanted: str) -> KnowledgeIndex:
+    """The generation under construction, with its source locked. Raises Conflict for any other."""
+    KnowledgeSource.objects.hold(index.source_id)
+    held: KnowledgeIndex = KnowledgeIndex.objects.for_use().select_related("source").get(pk=index.pk)
+    if held.status != Status.BUILDING:
+        raise Conflict(f"You cannot {wanted} “{held}”: it is not under construction, but {held.stage}.")
+    return held
+
+
+def _stop(index: KnowledgeIndex, **changes: Any) -> None:
+    if index.lease_token:
+        ledger.release(index.lease_token)
+    KnowledgeIndex.objects.filter(pk=index.pk).update(lease_token=None, **changes)
+    index.refresh_from_db()
+
+
+def _switch_when_ready(index: KnowledgeIndex) -> None:
+    KnowledgeIndex.objects.filter(pk=index.pk).update(switches_when_ready=True)
+    index.refresh_from_db()
+    if not _take_over(index):
+        enqueue_step(index)
+    index.refresh_from_db()
+
+
+# -- Work --------------------------------------------------------------------------------------------------------------
+
+
+def enqueue_step(index: KnowledgeIndex) -> None:
+    queue.enqueue("knowledge.jobs.reindex_step", index.pk, cluster="bulk")
+
+
+def wake(source_id: int | None = None) -> int:
+    """Go on with what has something to do and no worker: after a sync, and once a minute; returns how many."""
+    waiting = KnowledgeIndex.workable().filter(lease_token=None) if source_id else KnowledgeIndex.abandoned()
+    if source_id:
+        waiting = waiting.filter(source=source_id)
+    woken = [index for index in waiting.select_related("source") if _has_work(index)]
+    for index in woken:
+        enqueue_step(index)
+    return len(woken)
+
+
+def run_to_end(index: KnowledgeIndex) -> KnowledgeIndex:
+    """Carry the building to its end in this process (command line, tests)."""
+    while step(index.pk):
+        continue
+    index.refresh_from_db()
+    return index
+
+
+def step(index_id: int) -> bool:
+    """Carry a generation forward for a while; True when another step is needed."""
+    index: KnowledgeIndex = KnowledgeIndex.objects.select_related("source").get(pk=index_id)
+    before, token = index.lease_token, index.take()
+    if token is None:
+        return False
+    if before is not None:
+        # Its worker is dead, or late and may write nothing any more: what it held is free.
+        ledger.release(before)
+    name = index.source.slug
+    try:
+        with beating(index, token), trace(feature="reindex", slug=name, summary=f"Re-index {index.source.name}"):
+            return _advance(index, token=token)
+    except LeaseLost:
+        # Paused, cancelled, taken over, or its source deleted.
+        log.info("reindex_step_gave_way", index=index_id)
+    except MagnetError as error:
+        _hold_up(index, error, token=token)
+    except (OperationalError, InterfaceError) as error:
+        # A passing fault of the database: the clock goes on with it, at once or when it can.
+        log.warning("reindex_step_interrupted", index=index_id, error=str(error))
+        connections["default"].close()
+        return isinstance(error.__cause__, DeadlockDetected)
+    except Exception as error:
+        log.error("reindex_step_crashed", index=index_id, exc_info=error)
+        said = "The re-index stopped with an internal error. The log names it; resume it to try again."
+        _hold_up(index, Conflict(said), token=token)
+    finally:
+        ledger.release(token)
+        index.let_go(token)
+    return False
+
+
+def _advance(row: KnowledgeIndex, *, token: UUID) -> bool:
+    """`row` shows life and progress; `index` has its model loaded, and stays as it is."""
+    index: KnowledgeIndex = KnowledgeIndex.objects.for_use().get(pk=row.pk)
+    live = _live_of(row.source)
+    succession.add_missing(index)
+    succession.follow_failures(index, live)
+    row.note(token, to_do=row.done + _work(index, live).count())
+    deadline = time.monotonic() + STEP_SECONDS
+    while True:
+        began = time.monotonic()
+        entries = ledger.claim(index, token=token, limit=DOCUMENTS_AT_ONCE, only=_settled_in(live))
+        if not entries:
+            return not _finish(row, token=token)
+        outcome = index_documents(index, entries, connector=None, token=token)
+        row.note(token, **_progress(outcome, seconds=time.monotonic() - began))
+        if time.monotonic() > deadline:
+            return True
+
+
+def _settled_in(live: KnowledgeIndex) -> Q:
+    """Documents that the live generation does not work on: the text that is stored is the one that serves."""
+    now = timezone.now()
+    at_work = live.ledger.filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), document=OuterRef("document"), is_due=True
+    )
+    return ~Q(Exists(at_work))
+
+
+def _work(index: KnowledgeIndex, live: KnowledgeIndex) -> Any:
+    return ledger.due(index).filter(_settled_in(live))
+
+
+def _progress(outcome: Outcome, *, seconds: float) -> dict[str, Any]:
+    return {
+        "error": "",
+        "done": F("done") + outcome.done + outcome.failed,
+        "work_seconds": F("work_seconds") + seconds,
+        "chunks_embedded": F("chunks_embedded") + outcome.embedded,
+        "chunks_reused": F("chunks_reused") + outcome.reused,
+        "tokens": F("tokens") + outcome.tokens,
+        "cost": F("cost") + outcome.cost,
+    }
+
+
+def _hold_up(index: KnowledgeIndex, error: MagnetError, *, token: UUID) -> None:
+    """A provider that does not answer is asked again by the clock; anything else waits for a person."""
+    is_passing = isinstance(error, ProviderError) and not isinstance(error, ProviderRefusedKey)
+    log.warning("reindex_held_up", index=index.pk, reason=error.detail, is_passing=is_passing)
+    try:
+        index.note(token, error=error.detail, is_paused=not is_passing)
+    except LeaseLost:
+        log.info("reindex_step_gave_way", index=index.pk)
+
+
+@transaction.atomic
+def _finish(row: KnowledgeIndex, *, token: UUID) -> bool:
+    """Nothing is left to do: it is ready, and serves when somebody has said so. False when something has come up."""
+    KnowledgeSource.objects.hold(row.source_id)
+    row.note(token, error="")
+    if _has_work(row):
+        return False
+    row.note(token, ready_at=row.ready_at or timezone.now(), to_do=row.done)
+    log.info("reindex_ready", source=row.source.slug, index=row.pk)
+    return not row.switches_when_ready or _take_over(row)
+
+
+def _has_work(index: KnowledgeIndex) -> bool:
+    live = index.source.live_index
+    if live is None:
+        return False
+    is_incomplete: bool = index.source.documents.exclude(ledger__index=index).exists()
+    return is_incomplete or _work(index, live).exists() or (index.switches_when_ready and index.lease_token is None)
+
+
+@transaction.atomic
+def _take_over(index: KnowledgeIndex) -> bool:
+    """The one moment of a switch: the old generation retires, the other one serves. False when work has come up."""
+    # With its key: whoever has just inserted a document of this source is waited for, and is seen below.
+    source = KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=index.source_id)
+    live = _live_of(source)
+    succession.add_missing(index)
+    if _work(index, live).exists():
+        return False
+    succession.replace_live(live, by=index)
+    if ledger.due(index).exists() and not source.runs.unfinished().exists():
+        sync.start(source, trigger=SyncRun.RETRY)
+    log.info("generation_switched", source=source.slug, old=live.number, new=index.number)
+    return True
+
+
+# -- Removing ----------------------------------------------------------------------------------------------------------
+
+
+def sweep() -> int:
+    """Remove the generations that nobody can go back to; returns how many."""
+    retired = KnowledgeIndex.objects.filter(status=Status.RETIRED).select_related("source")
+    gone = [index for index in retired if undoable(index.source) != index]
+    for index in gone:
+        remove(index)
+    return len(gone)
+
+
+def remove(index: KnowledgeIndex) -> None:
+    """Take a retired generation away, its vector index first, then its rows in batches."""
+    if index.status != Status.RETIRED:
+        raise Conflict(f"“{index}” is in use, so it is not removed.")
+    hnsw.drop(index)
+    succession.empty(index)
+    index.delete()
+    log.info("generation_removed", source=index.source_id, number=index.number)
