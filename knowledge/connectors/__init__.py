@@ -3,6 +3,7 @@
 from knowledge.connectors.base import Connector, MissingConnector
 from knowledge.connectors.confluence import ConfluenceConnector
 from knowledge.connectors.folder import FolderConnector
+from knowledge.connectors.git_repository import GitRepositoryConnector
 from knowledge.connectors.rss import RssConnector
 from knowledge.connectors.s3 import S3Connector
 from knowledge.connectors.sql_database import SqlDatabaseConnector
@@ -16,6 +17,7 @@ CONNECTORS: dict[str, type[Connector]] = {
     "sql_database": SqlDatabaseConnector,
     "s3": S3Connector,
     "rss": RssConnector,
+    "git_repository": GitRepositoryConnector,
     "confluence": ConfluenceConnector,
 }
 
