@@ -21,6 +21,7 @@ from knowledge.models import Document, IndexedDocument, KnowledgeIndex, Knowledg
 from knowledge.schemas import DocumentDetail, DocumentListing, DocumentOut, PushedOut, RunOut
 from knowledge.uploads import PushedDocument
 from magnet.api.listing import Page, page
+from magnet.callers import current_caller
 from magnet.database import in_database
 from magnet.errors import NotFound
 from magnet.web.auth import Needs
@@ -134,7 +135,8 @@ def serving(source: KnowledgeSource) -> KnowledgeIndex | None:
 def _list(slug: str, listing: DocumentListing) -> dict[str, Any]:
     source = find_source(slug)
     index = serving(source)
-    documents = source.documents.without_body().select_related("source").prefetch_related(_entries(index))
+    visible = source.documents.visible_to(current_caller().groups)
+    documents = visible.without_body().select_related("source").prefetch_related(_entries(index))
     if listing.remote_id is not None:
         uploads.check_remote_id(listing.remote_id)
         documents = documents.named(listing.remote_id)
@@ -153,6 +155,9 @@ def show(document: Any) -> DocumentOut:
 
 
 def detail(document: Document) -> DocumentDetail:
+    """Raises NotFound for who may not read it: that it exists is not theirs to know."""
+    if not Document.objects.visible_to(current_caller().groups).filter(pk=document.pk).exists():
+        raise NotFound(f"There is no document {document.pk}.")
     entries = list(document.ledger.filter(index=serving(document.source)))
     return DocumentDetail(**_fields(document, entries), text=document.text)
 

@@ -30,7 +30,12 @@ def _named(verbs: Iterable[str], models: Iterable[str]) -> tuple[str, ...]:
 
 
 VIEWING = _named(["view"], SEEN)
-EDITING = (*VIEWING, "view_restricted_document", *_named(["add", "change", "delete"], WORK), *_named(["view"], (*INSIGHT, *PLATFORM)))
+EDITING = (
+    *VIEWING,
+    "view_restricted_document",
+    *_named(["add", "change", "delete"], WORK),
+    *_named(["view"], (*INSIGHT, *PLATFORM)),
+)
 PUBLISHING = _named(["publish"], ("prompttemplate", "ragtool"))
 
 STANDARD_GROUPS = (

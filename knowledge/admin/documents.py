@@ -20,6 +20,7 @@ from knowledge.admin.document_page import document_context
 from knowledge.models import Chunk, Document, IndexedDocument
 from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.admin.menu import KNOWLEDGE, MenuEntry
+from magnet.callers import current_caller
 from magnet.errors import NotFound
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, thousands
 
@@ -57,6 +58,7 @@ class DocumentAdmin(MagnetAdmin):
         return (
             super()
             .get_queryset(request)
+            .visible_to(current_caller().groups)
             .without_body()
             .select_related("source")
             .annotate(

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from knowledge import retrieval
 from knowledge.admin.reading import rendered
 from magnet import gateway
+from magnet.callers import acting_as, current_caller
 from magnet.errors import MagnetError
 from magnet.tracing import trace
 
@@ -22,6 +23,7 @@ MAX_QUESTION = 2_000
 
 def search_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -> HttpResponseBase:
     question = request.GET.get("q", "").strip()[:MAX_QUESTION]
+    see_as = request.GET.get("see_as", "").strip()
     mode = request.GET.get("mode", "")
     limit = request.GET.get("limit", "")
     chosen: dict[str, Any] = {
@@ -30,14 +32,19 @@ def search_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -
     }
     return page.page(
         request, source, "knowledge/source_search.html", tab="search", source=source, question=question,
-        limits=LIMITS, **chosen, **(found_for(source, question, **chosen) if question else {}),
+        limits=LIMITS, see_as=see_as, **chosen,
+        **(found_for(source, question, see_as=see_as, **chosen) if question else {}),
     )  # fmt: skip
 
 
-def found_for(source: Any, question: str, *, mode: Any, limit: int) -> dict[str, Any]:
-    """The passages, or the sentence that says why there are none."""
+def found_for(source: Any, question: str, *, see_as: str, mode: Any, limit: int) -> dict[str, Any]:
+    """The passages that somebody of these groups would find, or the sentence that says why there are none."""
+    caller = current_caller()
     try:
-        with trace(feature="search", slug=source.slug, summary=question, channel="admin"):
+        with (
+            acting_as(caller.acting_for("", see_as.split(",")) if see_as else caller),
+            trace(feature="search", slug=source.slug, summary=question, channel="admin"),
+        ):
             found = gateway.run_from_sync(retrieval.search(question, sources=[source.slug], limit=limit, mode=mode))
     except MagnetError as error:
         return {"error": error.detail}

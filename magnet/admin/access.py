@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.admin.menu import PEOPLE, MenuEntry
-from magnet.callers import current_caller
+from magnet.callers import current_caller, normalized_groups
 from magnet.encryption import decrypt, encrypt
 from magnet.models import ApiKey, AuditEntry
 from magnet.scopes import ALL, SCOPES
@@ -38,13 +38,20 @@ class ApiKeyForm(forms.ModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "expires_at", "requests_per_minute")
+        fields = ("name", "expires_at", "requests_per_minute", "document_groups")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "scopes" in self.fields:
             field: Any = self.fields["scopes"]
             field.choices = grantable_scopes()
+
+    def clean_document_groups(self) -> list[str]:
+        groups = normalized_groups(self.cleaned_data.get("document_groups") or [])
+        own = current_caller().groups
+        if own is not None and (beyond := sorted(set(groups) - set(own))):
+            raise forms.ValidationError(_("You may not find documents of %s yourself.") % ", ".join(beyond))
+        return list(groups)
 
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data.get("expires_at")
@@ -122,9 +129,12 @@ class ApiKeyAdmin(MagnetAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ("name", "scopes", "expires_at", "requests_per_minute")})]
+            return [(None, {"fields": ("name", "scopes", "document_groups", "expires_at", "requests_per_minute")})]
         seen = ("begins_with", "rights", "state", "owner", "created_at", "used")
-        return [(None, {"fields": ("name", "expires_at", "requests_per_minute")}), (_("The key"), {"fields": seen})]
+        return [
+            (None, {"fields": ("name", "document_groups", "expires_at", "requests_per_minute")}),
+            (_("The key"), {"fields": seen}),
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         return ("begins_with", "rights", "state", "owner", "created_at", "used") if obj else ()
@@ -145,6 +155,7 @@ class ApiKeyAdmin(MagnetAdmin):
             owner=request.user,
             expires_at=obj.expires_at,
             requests_per_minute=obj.requests_per_minute,
+            document_groups=obj.document_groups,
         )
         obj.__dict__.update(row.__dict__)
         obj.shown_once = key

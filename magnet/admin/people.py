@@ -10,9 +10,8 @@ from typing import Any
 import structlog
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.models import Group, Permission
-from django.contrib.contenttypes.models import ContentType
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.contrib.auth.models import Group
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -21,8 +20,8 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from magnet.admin import invitations
-from magnet.admin.base import MagnetAdmin, ObjectPage, ReadOnlyAdmin
+from magnet.admin import invitations, rights
+from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.admin.menu import PEOPLE, MenuEntry
 from magnet.errors import Conflict
 from magnet.groups import STANDARD_GROUPS
@@ -78,31 +77,34 @@ class UserAdmin(MagnetAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ("email", "name", "groups")})]
+            return [(None, {"fields": ("email", "name", "groups", "document_groups")})]
         rights = ["is_active", "groups", *(["is_superuser"] if request.user.is_superuser else [])]
-        return [(None, {"fields": ("email", "name")}), (_("What they may do"), {"fields": rights})]
+        return [
+            (None, {"fields": ("email", "name")}),
+            (_("What they may do"), {"fields": rights}),
+            (_("What they may find"), {"fields": ["document_groups"]}),
+        ]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name != "groups":
             return super().formfield_for_manytomany(db_field, request, **kwargs)
         return GroupChoice(
-            queryset=Group.objects.order_by("id"),
+            queryset=rights.groups_within(request.user).order_by("id"),
             label=gettext_lazy("Groups"),
             required=False,
             widget=UnfoldAdminCheckboxSelectMultipleWidget,
         )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only administrators change administrators: otherwise a new password would be a way up."""
-        is_above = obj is not None and obj.is_superuser and not request.user.is_superuser
-        return bool(super().has_change_permission(request, obj)) and not is_above
+        """Nobody changes those who may do more: otherwise a new password would be a way up."""
+        return bool(super().has_change_permission(request, obj)) and self._may_touch(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_own = obj is not None and obj.pk == request.user.pk
         return bool(super().has_delete_permission(request, obj)) and not is_own and self._may_touch(request, obj)
 
     def _may_touch(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is None or not obj.is_superuser or request.user.is_superuser
+        return obj is None or not rights.is_above(obj, request.user)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
@@ -170,20 +172,8 @@ class PermissionChoice(forms.ModelMultipleChoiceField):
     iterator = PermissionsByThing
 
     def label_from_instance(self, obj: Any) -> str:
-        return str(VERBS.get(obj.codename.split("_")[0], obj.name))
-
-
-def shown_permissions() -> QuerySet[Permission]:
-    """Those that decide something: of what has pages, and of what is only read just seeing it."""
-    pages = admin.site._registry.items()
-    decided = [model for model, page in pages if not isinstance(page, ReadOnlyAdmin)]
-    readable = [model for model, page in pages if isinstance(page, ReadOnlyAdmin)]
-    types = ContentType.objects
-    rule = Q(content_type__in=types.get_for_models(*decided).values()) | Q(
-        content_type__in=types.get_for_models(*readable).values(), codename__startswith="view_"
-    )
-    order = ("content_type__app_label", "content_type__model", "-codename")
-    return Permission.objects.filter(rule).select_related("content_type").order_by(*order)
+        verb, _, model = obj.codename.partition("_")
+        return str(VERBS[verb] if model == obj.content_type.model and verb in VERBS else obj.name)
 
 
 @admin.register(Group)
@@ -196,6 +186,14 @@ class GroupAdmin(MagnetAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(members=Count("user"))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_above = obj is not None and rights.group_is_above(obj, request.user)
+        return bool(super().has_change_permission(request, obj)) and not is_above
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_above = obj is not None and rights.group_is_above(obj, request.user)
+        return bool(super().has_delete_permission(request, obj)) and not is_above
 
     def kept_because(self, obj: Any) -> str:
         if obj.name not in {standard.name for standard in STANDARD_GROUPS}:
@@ -215,7 +213,7 @@ class GroupAdmin(MagnetAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         return PermissionChoice(
-            queryset=shown_permissions(),
+            queryset=rights.permissions_within(request.user),
             label=gettext_lazy("What its members may do"),
             required=False,
             widget=UnfoldAdminCheckboxSelectMultipleWidget,

@@ -12,7 +12,7 @@ from ninja import Query, Router
 
 from magnet.api.listing import Listing, Page, page
 from magnet.api.schemas import ApiKeyOut, IssuedApiKey, NewApiKey
-from magnet.callers import Caller, current_caller
+from magnet.callers import Caller, current_caller, normalized_groups
 from magnet.database import in_database
 from magnet.errors import InvalidInput, NotAllowed, NotFound
 from magnet.models import ApiKey, AuditEntry, User
@@ -78,6 +78,7 @@ def _issue(body: NewApiKey) -> IssuedApiKey:
         owner=maker.owner if maker else User.objects.get(pk=caller.id),
         expires_at=body.expires_at,
         requests_per_minute=body.requests_per_minute or (maker.requests_per_minute if maker else None),
+        document_groups=body.document_groups,
     )
     AuditEntry.record("made", row, scopes=row.scopes)
     return IssuedApiKey(**show(row).model_dump(), key=key)
@@ -90,6 +91,9 @@ def _check(body: NewApiKey, caller: Caller, maker: ApiKey | None) -> None:
         raise InvalidInput(said, errors={"scopes": [said]}, allowed=list(SCOPES))
     if lacking := sorted(scope for scope in set(body.scopes) if not caller.may(scope)):
         raise NotAllowed(f"You cannot grant what you lack: {', '.join(lacking)}.", scopes=lacking)
+    beyond = set(normalized_groups(body.document_groups)) - set(caller.groups or ())
+    if caller.groups is not None and beyond:
+        raise NotAllowed(f"You cannot grant documents of groups that you lack: {', '.join(sorted(beyond))}.")
     if body.expires_at is not None and (timezone.is_naive(body.expires_at) or body.expires_at <= timezone.now()):
         said = "Name a moment in the future, with its time zone, such as 2030-01-31T12:00:00Z."
         raise InvalidInput(said, errors={"expires_at": [said]})

@@ -240,6 +240,8 @@ class NewApiKey(Given):
     scopes: Annotated[list[str], Field(min_length=1, max_length=len(SCOPES))]
     expires_at: datetime | None = None
     requests_per_minute: PositiveInt | None = None
+    # Groups, as the sources call them, whose documents the key may find beside those for everybody.
+    document_groups: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)] = []
 
 
 class ApiKeyOut(BaseModel):
@@ -248,6 +250,7 @@ class ApiKeyOut(BaseModel):
     prefix: str
     scopes: list[str]
     owner: str | None
+    document_groups: list[str]
     requests_per_minute: int | None
     created_at: datetime
     expires_at: datetime | None

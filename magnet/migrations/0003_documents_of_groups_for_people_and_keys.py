@@ -14,11 +14,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='apikey',
             name='document_groups',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='Groups, as the sources call them, whose documents this key may find beside those for everybody.', size=None, verbose_name='groups of documents'),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='Groups of the sources whose documents this key may find beside those for everybody; with commas.', size=None, verbose_name='groups of documents'),
         ),
         migrations.AddField(
             model_name='user',
             name='document_groups',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='Groups, as the sources call them, whose documents this person may find.', size=None, verbose_name='groups of documents'),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='Groups of the sources whose documents this person may find; with commas between them.', size=None, verbose_name='groups of documents'),
         ),
     ]

@@ -77,7 +77,7 @@ class ApiKey(models.Model):
         default=list,
         blank=True,
         verbose_name=_("groups of documents"),
-        help_text=_("Groups, as the sources call them, whose documents this key may find beside those for everybody."),
+        help_text=_("Groups of the sources whose documents this key may find beside those for everybody; with commas."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
@@ -132,7 +132,10 @@ class AuditEntry(models.Model):
 
     @classmethod
     def record(cls, verb: str, target: models.Model, **changes: Any) -> AuditEntry:
-        """Write that the current caller did `verb` to `target`; `changes` is JSON and holds no secrets."""
+        """Write that the current caller did `verb` to `target`; `changes` is JSON and holds no secrets.
+
+        A target whose name must not outlive it says under which `audit_label` it is remembered.
+        """
         caller = current_caller()
         return cls._default_manager.create(
             actor_type=caller.kind,
@@ -141,7 +144,7 @@ class AuditEntry(models.Model):
             verb=verb,
             object_type=target._meta.label_lower,
             object_id=str(target.pk),
-            object_label=str(target)[:300],
+            object_label=str(getattr(target, "audit_label", target))[:300],
             changes=changes,
             request_id=caller.request_id,
         )

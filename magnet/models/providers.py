@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from magnet.encryption import decrypt, encrypt
 from magnet.errors import NotConfigured
 from magnet.models.base import Named
-from magnet.providers import PROVIDERS
+from magnet.outbound import key_hosts
+from magnet.providers import PROVIDERS, provider_kind
 from magnet.providers.base import Connection, Usage
 
 
@@ -60,6 +61,8 @@ class Provider(Named):
             raise ValidationError(
                 {"api_key_variable": _("Name a variable that ends in _API_KEY, such as OPENAI_API_KEY.")}
             )
+        if self.leaks_key:
+            raise ValidationError({"api_key_variable": key_hosts.refusal(self.api_key_variable, self.base_url)})
 
     @property
     def api_key(self) -> str:
@@ -72,11 +75,21 @@ class Provider(Named):
         self.encrypted_api_key = encrypt(key)
 
     @property
+    def leaks_key(self) -> bool:
+        """Whether a key of the environment would go where the operator has not allowed it to go."""
+        usual = provider_kind(self.kind).usual_hosts
+        return bool(self.api_key_variable) and not key_hosts.may_receive(
+            self.api_key_variable, self.base_url, usual=usual
+        )
+
+    @property
     def has_api_key(self) -> bool:
         return bool(self.api_key_variable or self.encrypted_api_key)
 
     def connection(self) -> Connection:
-        """Raises NotConfigured when the named environment variable is empty."""
+        """Raises NotConfigured when the named environment variable is empty, or not for this host."""
+        if self.leaks_key:
+            raise NotConfigured(key_hosts.refusal(self.api_key_variable, self.base_url))
         if self.api_key_variable and not self.api_key:
             raise NotConfigured(
                 f"The provider “{self.name}” takes its key from {self.api_key_variable}, which is not set. "

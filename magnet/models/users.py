@@ -40,7 +40,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=list,
         blank=True,
         verbose_name=_("groups of documents"),
-        help_text=_("Groups, as the sources call them, whose documents this person may find."),
+        help_text=_("Groups of the sources whose documents this person may find; with commas between them."),
     )
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
 

@@ -6,10 +6,11 @@ import asyncio
 import contextvars
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -19,7 +20,7 @@ from django.utils import timezone
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from magnet.callers import Caller, bind_caller
+from magnet.callers import RESTRICTED, Caller, bind_caller, normalized_groups
 from magnet.database import cached, in_database
 from magnet.errors import NotAllowed, NotSignedIn
 from magnet.models.access import ApiKey, hash_secret
@@ -59,8 +60,11 @@ def key_in(headers: Mapping[str, str]) -> str | None:
     return key.strip()
 
 
-async def caller_with_key(key: str) -> Caller:
-    """The caller behind a key. Raises NotSignedIn; only who holds a whole key learns that it expired or was revoked."""
+async def caller_with_key(key: str, headers: Mapping[str, str]) -> Caller:
+    """The caller behind a key, acting for whom the headers name (their names in small letters).
+
+    Raises NotSignedIn; only who holds a whole key learns that it expired or was revoked.
+    """
     if not KEY_SHAPE.fullmatch(key):
         raise NotSignedIn(f"This is not an API key of Magnet. {HOW_TO_SIGN_IN}.")
     known: KnownKey = await cached(("api-key", hash_secret(key)), lambda: _load_key(key))
@@ -69,7 +73,7 @@ async def caller_with_key(key: str) -> Caller:
     if known.expires_at is not None and known.expires_at <= timezone.now():
         raise NotSignedIn(f"This API key expired on {known.expires_at:%Y-%m-%d}. Make a new one.")
     _note_use(known.caller.id)
-    return known.caller
+    return await acting_for(known.caller, headers)
 
 
 def _load_key(key: str) -> KnownKey:
@@ -85,6 +89,7 @@ def _load_key(key: str) -> KnownKey:
         id=str(row.pk),
         label=row.name,
         scopes=scopes,
+        groups=_groups(scopes, row.document_groups),
         requests_per_minute=row.requests_per_minute,
     )
     return KnownKey(caller, row.expires_at, _refusal(row))
@@ -134,7 +139,35 @@ def scopes_of(user: User) -> frozenset[str]:
 
 
 def caller_for(user: User) -> Caller:
-    return Caller(kind="user", id=str(user.pk), label=str(user), scopes=scopes_of(user), person=user.email)
+    scopes = scopes_of(user)
+    groups = _groups(scopes, [*user.document_groups, user.email])
+    return Caller(kind="user", id=str(user.pk), label=str(user), scopes=scopes, person=user.email, groups=groups)
+
+
+def _groups(scopes: frozenset[str], groups: Iterable[str]) -> tuple[str, ...] | None:
+    """Whose documents may be found: None, which is all, only for who has the right to it."""
+    return None if {ALL, RESTRICTED} & scopes else normalized_groups(groups)
+
+
+async def acting_for(caller: Caller, headers: Mapping[str, str]) -> Caller:
+    """The caller narrowed to the person and the groups that the request names; headers may only take away.
+
+    Without groups, a person who is known here brings their own. Names may be percent-encoded.
+    """
+    person, groups = headers.get("magnet-person"), headers.get("magnet-groups")
+    if person is None and groups is None:
+        return caller
+    person = unquote(person or "").strip()
+    if groups is None:
+        return caller.acting_for(person, await cached(("groups-of", person), lambda: _groups_of(person)))
+    return caller.acting_for(person, [unquote(name) for name in groups.split(",")])
+
+
+def _groups_of(person: str) -> tuple[str, ...]:
+    from magnet.models.users import User
+
+    found = User.objects.filter(email__iexact=person, is_active=True).values_list("document_groups", flat=True).first()
+    return tuple(found or ())
 
 
 def _caller_of_session(request: HttpRequest) -> Caller | None:
@@ -160,7 +193,7 @@ async def caller_of(request: HttpRequest) -> Caller:
         raise NotSignedIn(f"{HOW_TO_SIGN_IN}, or sign in to the admin.")
     if check_csrf(request) is not None:
         raise NotAllowed("The CSRF token is missing or wrong. Send it in the header X-CSRFToken, or use an API key.")
-    return bind(request, caller)
+    return bind(request, await acting_for(caller, request.headers))
 
 
 def bind(request: HttpRequest, caller: Caller) -> Caller:

@@ -7,7 +7,9 @@ from django.conf import settings
 PATHS = ("/api/", "/v1/", "/mcp", "/schema/")
 PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, X-API-Key, X-Request-ID",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, Idempotency-Key, If-Match, Magnet-Groups, Magnet-Person, X-API-Key, X-Request-ID"
+    ),
     "Access-Control-Max-Age": "600",
 }
 EXPOSED = (

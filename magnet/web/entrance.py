@@ -118,7 +118,7 @@ class Visit:
                 raise NotSignedIn(f"{auth.HOW_TO_SIGN_IN}, or sign in to the admin.")
             return
         self.check_transport()
-        caller = replace(await auth.caller_with_key(key), request_id=self.request_id)
+        caller = replace(await auth.caller_with_key(key, self.headers), request_id=self.request_id)
         self.scope["magnet.caller"] = caller
         bind_caller(caller)
         structlog.contextvars.bind_contextvars(caller=f"{caller.kind} {caller.id}")

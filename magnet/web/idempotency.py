@@ -127,7 +127,8 @@ def _replayed(row: IdempotentRequest) -> HttpResponse:
 
 def _fingerprint(request: HttpRequest) -> str:
     """What makes two requests the same. A form is compared by its parts: its boundary is new each time."""
-    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    acts_for = [request.headers.get(name, "") for name in ("Magnet-Person", "Magnet-Groups")]
+    digest = hashlib.sha256(f"{request.method} {request.get_full_path()} {acts_for}\n".encode())
     if request.content_type != "multipart/form-data":
         digest.update(request.body)
         return digest.hexdigest()

@@ -48,8 +48,9 @@ def front_door(get_response: View) -> View:
 async def bind_key(request: HttpRequest, caller: Caller | None) -> bool:
     """Bind the caller that the entrance found; without the entrance (Django's test client) look for a key here."""
     if caller is None and CLOSED.match(request.path):
-        key = auth.key_in({name.lower(): value for name, value in request.headers.items()})
-        caller = await auth.caller_with_key(key) if key else None
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        key = auth.key_in(headers)
+        caller = await auth.caller_with_key(key, headers) if key else None
     if caller is None:
         return False
     auth.bind(request, caller)

@@ -7,6 +7,7 @@ const ANY_ID = "00000000-0000-0000-0000-000000000000";
 const panel = document.querySelector("[data-try-it]");
 const form = panel.querySelector("[data-ask]");
 const question = form.querySelector("textarea");
+const seeAs = form.querySelector("[data-see-as]");
 const stop = panel.querySelector("[data-stop]");
 const hint = panel.querySelector("[data-hint]");
 const problem = panel.querySelector("[data-error]");
@@ -56,10 +57,13 @@ async function ask(said) {
 
 async function send(said, signal) {
   const version = panel.querySelector("[name=try_version]:checked")?.value;
+  const headers = { "Content-Type": "application/json", Accept: "text/event-stream", "X-CSRFToken": token() };
+  const groups = seeAs.value.split(",").map((name) => name.trim()).filter(Boolean);
+  if (groups.length) headers["Magnet-Groups"] = groups.map(encodeURIComponent).join(",");
   const response = await fetch(panel.dataset.url, {
     method: "POST",
     signal,
-    headers: { "Content-Type": "application/json", Accept: "text/event-stream", "X-CSRFToken": token() },
+    headers,
     body: JSON.stringify(version ? { question: said, version: Number(version) } : { question: said }),
   });
   if (!response.ok) await read(response);
