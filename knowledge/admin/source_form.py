@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from knowledge.chunkers import CHUNKERS, chunker_kind
 from knowledge.connectors import connector_kind
+from knowledge.connectors.base import MissingConnector
 from knowledge.models import KnowledgeSource
 from magnet.admin.config_forms import CONFIG, SECRETS, Section, config_from, form_fields
 from magnet.encryption import decrypt
@@ -102,7 +103,7 @@ def fieldsets_for(kind: str, *, is_fixed: bool) -> list[tuple[Any, dict[str, Any
     connection = Section(CONFIG, connector.Config).names
     secrets = Section(SECRETS, connector.Secrets).names
     groups: list[tuple[Any, dict[str, Any]]] = [(None, {"fields": ("name", "slug", "description")})]
-    if connection:
+    if connection or connector is MissingConnector:
         groups.append((connector.label, {"fields": connection, "description": connector.description}))
     if secrets:
         note = _("They are for this address: with another one, enter them again.")

@@ -122,6 +122,8 @@ class ModelProvider(ABC):
     Config: ClassVar[type[BaseModel]]
     needs_key: ClassVar[bool] = True
     needs_base_url: ClassVar[bool] = False
+    # To these, a key from the environment may be sent: hosts, or domains that begin with a dot.
+    usual_hosts: ClassVar[tuple[str, ...]] = ()
     # Whether our own limits, retries and prices make no sense, because the model runs inside this process.
     is_built_in: ClassVar[bool] = False
 
@@ -182,9 +184,8 @@ class MissingProvider(ModelProvider):
     async def chat(self, request: ChatRequest) -> ChatReply:
         raise self.refusal()
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         raise self.refusal()
-        yield  # Makes it a generator, as its callers expect.
 
     async def embed(self, texts: Sequence[str], *, model: str, dimensions: int | None = None) -> Embeddings:
         raise self.refusal()
