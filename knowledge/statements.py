@@ -85,7 +85,8 @@ from word where rows <= %(rare_rows)s or df = rows),
 by_words as materialized (
 select c.id, c.index_id from (
 select c.id, c.index_id, c.lexemes from knowledge_chunk c
-where c.index_id in ({indexes}) and c.lexemes @@ (select query from rare){scope} limit {most_rows}) c
+where c.index_id in ({indexes}) and c.lexemes @@ (select query from rare)
+and not c.is_disabled{scope} limit {most_rows}) c
 order by ts_rank(c.lexemes, (select query from rare), 1) desc, c.id limit {candidates}),
 """
 

@@ -19,13 +19,13 @@ NEIGHBOURS, CONSTRUCTION_BREADTH = 24, 200
 
 # `+ 0` is nothing that an HNSW index can serve, so every row in scope is compared.
 EXACT: LiteralString = """(select c.id, c.index_id, 1 - (c.embedding <=> {vector}::halfvec) as cosine
-from knowledge_chunk c where c.index_id = {index} and c.embedding is not null{scope}
+from knowledge_chunk c where c.index_id = {index} and c.embedding is not null and not c.is_disabled{scope}
 order by (c.embedding <=> {vector}::halfvec) + 0 limit {limit})"""
 
 # The index is partial and on an expression: the generation stands in the text, and both sides have the dimension.
 BY_INDEX: LiteralString = """(select c.id, c.index_id,
 1 - (c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions})) as cosine
-from knowledge_chunk c where c.index_id = {index}{scope}
+from knowledge_chunk c where c.index_id = {index} and not c.is_disabled{scope}
 order by c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions}) limit {limit})"""
 
 
