@@ -39,7 +39,7 @@ select coalesce(avg(chunk_count), 1) from (
 
 @dataclass(frozen=True)
 class Generation:
-    """The live generation of one source."""
+    """A generation of one source as a search needs it."""
 
     source: str
     source_id: int
@@ -63,6 +63,18 @@ async def live(sources: Sequence[str]) -> tuple[Generation, ...]:
     """The serving generations of these sources (slugs), without those that have none yet. Raises NotFound."""
     slugs = tuple(dict.fromkeys(sources))
     return await cached(("generations", slugs), partial(load, slugs))
+
+
+async def named(index: int) -> tuple[Generation, ...]:
+    """One generation by its number in the database, whether it serves or not. Raises NotFound."""
+    return await cached(("generation", index), partial(_load_named, index))
+
+
+def _load_named(index_id: int) -> tuple[Generation, ...]:
+    index = KnowledgeIndex.objects.for_use().select_related("source").filter(pk=index_id).first()
+    if index is None:
+        raise NotFound(f"There is no index {index_id}. It may have been removed.")
+    return (_generation(index.source.slug, index),)
 
 
 def load(slugs: Sequence[str]) -> tuple[Generation, ...]:

@@ -88,17 +88,19 @@ async def search(
     mode: Mode = "hybrid",
     filter: Mapping[str, Any] | None = None,
     minimum_score: float = 0.0,
+    index: int | None = None,
 ) -> Found:
     """The best passages in the sources (slugs), best first: `limit` of them while so many exist.
 
-    By words only, those that share a word with the query. Raises InvalidInput, NotFound and ProviderErrors.
+    By words only, those that share a word with the query. `index` names a generation instead of those that serve.
+    Raises InvalidInput, NotFound and ProviderErrors.
     """
     text = cleaned(query)
     check(mode, limit)
     condition = condition_for(filter)
     with span("retrieve", kind="retrieval", sources=list(sources), mode=mode, limit=limit) as step:
         step.keep(input={"query": text, "filter": filter, "minimum_score": minimum_score})
-        searched = await generations.live(sources)
+        searched = await (generations.live(sources) if index is None else generations.named(index))
         vectors = {} if mode == "words" else await vectors_of(text, searched)
         is_counted = filter is not None
         question = Question(text, mode, limit, searched, vectors, condition, is_counted=is_counted)
