@@ -4,11 +4,13 @@ from knowledge.connectors.base import Connector, MissingConnector
 from knowledge.connectors.confluence import ConfluenceConnector
 from knowledge.connectors.folder import FolderConnector
 from knowledge.connectors.git_repository import GitRepositoryConnector
+from knowledge.connectors.hubspot import HubSpotConnector
 from knowledge.connectors.rss import RssConnector
 from knowledge.connectors.s3 import S3Connector
 from knowledge.connectors.sql_database import SqlDatabaseConnector
 from knowledge.connectors.upload import UploadConnector
 from knowledge.connectors.website import WebsiteConnector
+from knowledge.connectors.zendesk import ZendeskConnector
 
 CONNECTORS: dict[str, type[Connector]] = {
     "upload": UploadConnector,
@@ -19,6 +21,8 @@ CONNECTORS: dict[str, type[Connector]] = {
     "rss": RssConnector,
     "git_repository": GitRepositoryConnector,
     "confluence": ConfluenceConnector,
+    "hubspot": HubSpotConnector,
+    "zendesk": ZendeskConnector,
 }
 
 

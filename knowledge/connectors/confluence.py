@@ -173,7 +173,7 @@ class Wiki(ABC):
 
 
 def results(page: Any) -> list[dict[str, Any]]:
-    return list(page.get("results") or [])
+    return list(page["results"])
 
 
 def next_link(page: Any) -> str:
@@ -265,7 +265,7 @@ class DataCenterWiki(Wiki):
     def _files_of(self, item: dict[str, Any]) -> Iterator[RemoteDocument]:
         """What hangs on a page; where it is more than was sent along, the rest is asked for."""
         part = item.get("children", {}).get("attachment", {})
-        files = results(part)
+        files = list(part.get("results", []))
         if next_link(part):
             path, params = f"/rest/api/content/{quoted(str(item['id']))}/child/attachment", {"expand": "version"}
             pages = self.api.linked_pages(path, {**params, "limit": PAGES_AT_ONCE}, next_of=next_link)

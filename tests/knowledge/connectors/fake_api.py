@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from knowledge.connectors import CONNECTORS
+from knowledge.connectors.base import Connector
 from magnet.outbound.http import OutboundClient
 from tests.fake_website import Call, FakeWebsite, Page
 
@@ -30,13 +32,13 @@ class FakeApi(FakeWebsite):
         self.failures: dict[str, list[Page]] = {}
 
     def fail(self, path: str, *pages: Page) -> None:
-        """The next calls whose path (with its query) contains this get these answers."""
+        """The next calls whose path (with its query) or body contains this get these answers."""
         self.failures.setdefault(path, []).extend(pages)
 
     def answer(self, call: Call) -> Page:
         self.calls.append(call)
         for part, pages in self.failures.items():
-            if part in call.path and pages:
+            if (part in call.path or part.encode() in call.body) and pages:
                 return pages.pop(0)
         if not self.may_enter(call):
             return self.refuse(call)
@@ -50,6 +52,38 @@ class FakeApi(FakeWebsite):
 
     def respond(self, call: Call) -> Page:
         return as_json({"message": f"No route for {call.path}"}, status=404)
+
+    # -- What the contract of all connectors needs (test_contract.py) -------------------------------------------------
+
+    kind = ""
+    # What only the call for a second page of the listing contains.
+    second_page = ""
+    # Whether documents are read from their public address, without a token.
+    reads_in_public = False
+
+    def lock(self) -> None:
+        """From now on nobody's token is good."""
+        self.authorization = "Bearer of-nobody"
+
+    def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Config and secrets that fit this fake."""
+        raise AssertionError(f"{type(self).__name__} says no settings.")
+
+    def put(self, number: int, text: str) -> None:
+        """Write document `number` anew."""
+        raise AssertionError(f"{type(self).__name__} takes no documents.")
+
+    def remove(self, number: int) -> None:
+        raise AssertionError(f"{type(self).__name__} forgets no documents.")
+
+    def remote_id(self, number: int) -> str:
+        return str(number)
+
+    def connector(self, *, state: dict[str, Any] | None = None, **config: Any) -> Connector:
+        kind = CONNECTORS[self.kind]
+        settings, secrets = self.settings()
+        shaped = kind.Config.model_validate({**settings, **config}), kind.Secrets.model_validate(secrets)
+        return cast("Any", kind)(*shaped, state=state, client=impatient_client())
 
     def asked(self, part: str) -> list[Call]:
         """The calls whose path contains this."""

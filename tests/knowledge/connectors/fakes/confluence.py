@@ -33,7 +33,18 @@ class Item:
 
 
 class FakeConfluence(FakeApi):
+    kind = "confluence"
     edition = ""
+
+    def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        config = {"edition": self.edition, "address": self.url, "email": "me@example.com", "spaces": ["HELP"]}
+        return config, {"token": "secret-token"}
+
+    def put(self, number: int, text: str) -> None:
+        self.put_page(str(number), space="HELP", title=f"Page {number}", body=f"<p>{text}</p>")
+
+    def remove(self, number: int) -> None:
+        self.delete(str(number))
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,6 +67,8 @@ class FakeConfluence(FakeApi):
 
 class FakeCloud(FakeConfluence):
     """Lists name the next page as a path with a cursor, below `_links.next`."""
+
+    edition, second_page = "cloud", "cursor="
 
     def respond(self, call: Call) -> Page:
         path = path_of(call)
@@ -111,6 +124,8 @@ class FakeCloud(FakeConfluence):
 
 class FakeDataCenter(FakeConfluence):
     """Lists name `start` and `limit`, and the next page as a path below `_links.next`."""
+
+    edition, second_page = "data_center", "start="
 
     def respond(self, call: Call) -> Page:
         path, query = path_of(call), query_of(call)
