@@ -9,11 +9,13 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 
 from magnet.model_catalogue import DEFAULT_CHAT_MODEL, OPENAI_MODELS
-from magnet.models import AIModel, Provider
+from magnet.models import AIModel, AuditEntry, Provider
+from magnet.models.base import Named
 from magnet.providers.local import CHAT_MODEL, EMBEDDING_MODEL
 from magnet.providers.local_embeddings import DIMENSIONS
 
 KEY_VARIABLE = "OPENAI_API_KEY"
+PROVIDED = "provided"
 # Any number will do, as long as nobody else uses it: two processes that start together must not both choose defaults.
 LOCK = 6_248_001
 
@@ -70,17 +72,34 @@ def ensure_built_in() -> Provider:
 
 
 def ensure_openai() -> None:
-    """A provider that names the variable; the key itself is never stored."""
-    provider, _ = Provider.objects.get_or_create(
-        slug="openai",
-        defaults={"name": "OpenAI", "kind": "openai", "api_key_variable": KEY_VARIABLE},
-    )
+    """A provider that names the variable; the key itself is never stored. What staff deleted is not made again."""
+    provider = Provider.objects.filter(slug="openai").first()
+    if provider is None and not was_provided(Provider, "openai"):
+        provider = Provider.objects.create(
+            slug="openai", name="OpenAI", kind="openai", api_key_variable=KEY_VARIABLE
+        )
+    if provider is None:
+        return
+    note_provided(provider)
     for listed in OPENAI_MODELS:
-        ensure_model(provider, slug=slugify(listed.model_name.replace(".", "-")), **listed.fields())
+        slug = slugify(listed.model_name.replace(".", "-"))
+        if not was_provided(AIModel, slug):
+            note_provided(ensure_model(provider, slug=slug, **listed.fields()))
 
 
-def ensure_model(provider: Provider, *, slug: str, **fields: Any) -> None:
-    AIModel.objects.get_or_create(slug=slug, defaults={"provider": provider, **fields})
+def was_provided(model: type[Named], slug: str) -> bool:
+    """The record of who did what outlives what it speaks of."""
+    return AuditEntry.objects.filter(verb=PROVIDED, object_type=model._meta.label_lower, changes__slug=slug).exists()
+
+
+def note_provided(row: Provider | AIModel) -> None:
+    if not was_provided(type(row), row.slug):
+        AuditEntry.record(PROVIDED, row, slug=row.slug)
+
+
+def ensure_model(provider: Provider, *, slug: str, **fields: Any) -> AIModel:
+    model: AIModel = AIModel.objects.get_or_create(slug=slug, defaults={"provider": provider, **fields})[0]
+    return model
 
 
 def choose_chat_default(built_in: Provider) -> None:

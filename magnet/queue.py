@@ -45,19 +45,19 @@ class QueueState:
         return all(cluster.is_alive for cluster in self.clusters)
 
 
-def enqueue(job: str, *ids: int | str | UUID, cluster: Cluster = "fast", group: str = "") -> None:
+def enqueue(job: str, *ids: int | str | UUID, cluster: Cluster = "fast") -> None:
     """Queue `job`, a dotted path such as "knowledge.jobs.sync_source", once the transaction is committed.
 
     Delivery is at least once: a job finds out from its own rows what is still to do.
     """
-    transaction.on_commit(lambda: _queue(job, *ids, cluster=cluster, group=group))
+    transaction.on_commit(lambda: _queue(job, *ids, cluster=cluster))
 
 
-def _queue(job: str, *ids: int | str | UUID, cluster: Cluster, group: str) -> None:
+def _queue(job: str, *ids: int | str | UUID, cluster: Cluster) -> None:
     from django_q.tasks import async_task
 
     # Successes leave their traces in our own rows; storing them here too would make the queue three times slower.
-    async_task(job, *ids, cluster=cluster, group=group or None, save=False)
+    async_task(job, *ids, cluster=cluster, save=False)
 
 
 def schedule_jobs() -> None:

@@ -130,6 +130,8 @@ REQUESTS_PER_MINUTE = number("MAGNET_REQUESTS_PER_MINUTE", 60_000)
 
 # Providers store the name of one of these variables, never its value.
 PROVIDER_KEYS = {name: value for name, value in env.ENVIRON.items() if name.endswith("_API_KEY") and value}
+# Whose values may also be sent elsewhere than to the usual hosts of their provider: VARIABLE@host, by comma.
+ENV_KEY_HOSTS = env.list("MAGNET_ENV_KEY_HOSTS", default=[])
 HAS_OPENAI_KEY = "OPENAI_API_KEY" in PROVIDER_KEYS
 
 VECTOR_DB_TYPE = env.str("VECTOR_DB_TYPE", "pgvector")

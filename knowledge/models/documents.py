@@ -94,6 +94,11 @@ class Document(models.Model):
     def __str__(self) -> str:
         return self.title or self.remote_id
 
+    @property
+    def audit_label(self) -> str:
+        """What a deleted document was called can be found nowhere; the record of its deletion stays."""
+        return str(self.pk)
+
     def page_at(self, offset: int) -> int | None:
         """The page (from 1) on which the character `offset` of the text stands; None without pages."""
         return bisect_right(self.page_starts, offset) or None

@@ -28,19 +28,6 @@ LOOKS_NUMERIC = re.compile(r"(^|\.)(0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
 NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
-def assert_address_allowed(url: str) -> None:
-    """Refuse an address that outbound requests may not reach, before anybody stores or calls it.
-
-    Raises AddressRefused, or FetchFailed where the host name cannot be found. A connection is checked again when it
-    is made, against the very address that is dialled, so a name that changes its mind in between gains nothing.
-    """
-    host, port = host_and_port(url)
-    try:
-        allowed_addresses(host, port=port)
-    except OSError as error:
-        raise FetchFailed(f"The host name {host} cannot be found. Check the address.", reason="dns") from error
-
-
 def host_and_port(url: str) -> tuple[str, int]:
     """The host and port that a URL names; AddressRefused for anything but plain http and https."""
     if NOT_IN_A_URL.search(url):

@@ -24,6 +24,11 @@ class AzureOpenAIProvider(OpenAIProvider):
     description: ClassVar[str] = "OpenAI's models in your own Azure account. A model's name is its deployment."
     Config: ClassVar[type[BaseModel]] = AzureOpenAIConfig
     needs_base_url: ClassVar[bool] = True
+    usual_hosts: ClassVar[tuple[str, ...]] = (
+        ".openai.azure.com",
+        ".cognitiveservices.azure.com",
+        ".services.ai.azure.com",
+    )
 
     def _usual_limit(self) -> str:
         return "max_completion_tokens"

@@ -51,6 +51,7 @@ class OpenAIProvider(ModelProvider):
         "OpenAI, or any server that speaks its protocol: vLLM, Ollama, Mistral, Groq, OpenRouter, …"
     )
     Config: ClassVar[type[BaseModel]] = OpenAIConfig
+    usual_hosts: ClassVar[tuple[str, ...]] = ("api.openai.com",)
 
     def __init__(self, connection: Connection, config: Any) -> None:
         super().__init__(connection, config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from magnet.errors import AddressRefused
-from magnet.outbound.addresses import assert_address_allowed, is_public, operator_allows
+from magnet.outbound.addresses import allowed_addresses, host_and_port, is_public, operator_allows
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_not_public_is_refused(settings, address):
 
     assert not is_public(address)
     with pytest.raises(AddressRefused, match="MAGNET_ALLOWED_PRIVATE_HOSTS"):
-        assert_address_allowed(f"http://{host}/latest/meta-data/")
+        look_up(f"http://{host}/latest/meta-data/")
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
@@ -58,7 +58,7 @@ def test_what_is_public_may_be_fetched(settings, address):
     settings.ALLOWED_PRIVATE_HOSTS = []
     host = f"[{address}]" if ":" in address else address
 
-    assert_address_allowed(f"https://{host}/")
+    look_up(f"https://{host}/")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_tricks_are_refused_with_a_sentence_that_says_why(settings, url, because
     settings.ALLOWED_PRIVATE_HOSTS = []
 
     with pytest.raises(AddressRefused, match=because):
-        assert_address_allowed(url)
+        look_up(url)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,9 @@ def test_the_operator_allows_names_addresses_and_networks(settings, entry, host,
     settings.ALLOWED_PRIVATE_HOSTS = [entry]
 
     assert operator_allows(address, host=host, port=port) is is_allowed
+
+
+def look_up(url: str) -> None:
+    """What every request does before it connects."""
+    host, port = host_and_port(url)
+    allowed_addresses(host, port=port)

@@ -1,7 +1,7 @@
 """People: invited by a link that works once, and kept from giving themselves more rights."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -118,3 +118,54 @@ def test_a_group_is_shown_as_things_and_what_may_be_done_with_them(owner, member
     assert "Knowledge sources" in page
     assert "publish and undo" in page
     assert "ledger" not in page.lower()
+
+
+# -- Nobody climbs -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(member):
+    """Somebody who may invite people and edit groups, and otherwise only sees tools and knowledge."""
+    client = member("Viewer")
+    viewer = User.objects.get(email="viewer@example.com")
+    names = [f"{verb}_{model}" for verb in ("add", "change", "delete", "view") for model in ("user", "group")]
+    viewer.user_permissions.set(Permission.objects.filter(codename__in=names))
+    return client
+
+
+def test_nobody_gives_a_group_that_may_do_more_than_they(desk):
+    viewers, owners = Group.objects.get(name="Viewer"), Group.objects.get(name="Owner")
+    url = reverse("admin:magnet_user_add")
+
+    refused = desk.post(url, {"email": "vera@example.com", "name": "Vera", "groups": [owners.pk]})
+    invited = desk.post(url, {"email": "otto@example.com", "name": "Otto", "groups": [viewers.pk]})
+
+    assert "Select a valid choice" in refused.content.decode()
+    assert not User.objects.filter(email="vera@example.com").exists()
+    assert invited.context["link"]
+
+
+def test_nobody_changes_switches_off_or_gets_a_link_for_somebody_who_may_do_more(desk, member):
+    member("Editor")
+    editor = User.objects.get(email="editor@example.com")
+    User.objects.filter(pk=editor.pk).update(is_active=False)
+
+    for page, status in (("change", 403), ("new_link", 403), ("delete", 403)):
+        assert desk.post(reverse(f"admin:magnet_user_{page}", args=[editor.pk])).status_code == status, page
+
+    editor.refresh_from_db()
+    assert not editor.is_active
+
+
+def test_nobody_puts_rights_into_a_group_that_they_do_not_have(desk):
+    viewers, editors = Group.objects.get(name="Viewer"), Group.objects.get(name="Editor")
+    before = viewers.permissions.count()
+    more = Permission.objects.get(codename="delete_knowledgesource")
+
+    answer = desk.post(
+        reverse("admin:auth_group_change", args=[viewers.pk]), {"name": "Viewer", "permissions": [more.pk]}
+    )
+
+    assert "Select a valid choice" in answer.content.decode()
+    assert viewers.permissions.count() == before
+    assert desk.post(reverse("admin:auth_group_change", args=[editors.pk]), {"name": "X"}).status_code == 403

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from magnet.errors import NotConfigured
 from magnet.models import AIModel, Provider
@@ -74,3 +75,47 @@ def test_a_named_variable_that_is_not_set_is_told_with_its_name(settings):
 
     with pytest.raises(NotConfigured, match="OPENAI_API_KEY"):
         Provider.objects.get(slug="openai").connection()
+
+
+def test_what_staff_deleted_does_not_come_back_at_the_next_start(settings):
+    settings.HAS_OPENAI_KEY = True
+    ensure_providers()
+    AIModel.objects.get(slug="gpt-5").delete()
+
+    ensure_providers()
+
+    assert not AIModel.objects.filter(slug="gpt-5").exists()
+    assert AIModel.objects.filter(provider__slug="openai").exists()
+    AIModel.objects.filter(provider__slug="openai").delete()
+    Provider.objects.get(slug="openai").delete()
+    ensure_providers()
+    assert not Provider.objects.filter(slug="openai").exists()
+    assert defaults()["chat"] == "extractive"
+
+
+@pytest.mark.parametrize(
+    ("kind", "base_url", "allowed", "is_sent"),
+    [
+        ("openai", "", [], True),
+        ("openai", "https://api.openai.com/v1", [], True),
+        ("openai", "http://api.openai.com/v1", [], False),
+        ("openai", "https://api.openai.com.evil.example/v1", [], False),
+        ("openai", "https://collector.example.com/v1", [], False),
+        ("openai", "https://collector.example.com/v1", ["OTHER_API_KEY@collector.example.com"], False),
+        ("openai", "http://llm.intranet:8000/v1", ["OPENAI_API_KEY@llm.intranet"], True),
+        ("azure_openai", "https://our-company.openai.azure.com", [], True),
+        ("azure_openai", "https://openai.azure.com.evil.example", [], False),
+    ],
+)
+def test_the_operators_key_goes_only_where_the_operator_lets_it_go(settings, kind, base_url, allowed, is_sent):
+    settings.PROVIDER_KEYS, settings.ENV_KEY_HOSTS = {"OPENAI_API_KEY": "sk-operator"}, allowed
+    provider = Provider(name="Cloud", slug="cloud", kind=kind, base_url=base_url, api_key_variable="OPENAI_API_KEY")
+
+    if is_sent:
+        provider.clean()
+        assert provider.connection().api_key == "sk-operator"
+        return
+    with pytest.raises(ValidationError, match="MAGNET_ENV_KEY_HOSTS=OPENAI_API_KEY@"):
+        provider.clean()
+    with pytest.raises(NotConfigured, match="MAGNET_ENV_KEY_HOSTS=OPENAI_API_KEY@"):
+        provider.connection()

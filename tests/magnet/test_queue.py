@@ -33,11 +33,11 @@ def test_a_job_of_a_transaction_that_failed_is_never_queued():
 @pytest.mark.django_db(transaction=True)
 def test_a_job_waits_in_the_queue_of_its_cluster():
     with transaction.atomic():
-        queue.enqueue("knowledge.jobs.sync_source", 1, cluster="bulk", group="handbook")
+        queue.enqueue("knowledge.jobs.sync_source", 1, cluster="bulk")
         assert OrmQ.objects.count() == 0
 
     task = OrmQ.objects.get(key="bulk").task
-    assert (task["func"], task["args"], task["group"]) == ("knowledge.jobs.sync_source", (1,), "handbook")
+    assert (task["func"], task["args"]) == ("knowledge.jobs.sync_source", (1,))
 
 
 @pytest.mark.django_db(transaction=True)
