@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from magnet.models import IdempotentRequest, LimitLease, Span, SpanPayload, Trace
+from magnet.models import Delivery, IdempotentRequest, LimitLease, Span, SpanPayload, Trace
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ def forget() -> dict[str, int]:
         "spans": Span.objects.filter(trace__in=old_traces),
         "traces": old_traces,
         "requests": IdempotentRequest.objects.filter(created_at__lt=now - timedelta(hours=24)),
+        "deliveries": Delivery.objects.filter(created_at__lt=now - timedelta(days=settings.PAYLOAD_DAYS)),
         "leases": LimitLease.objects.filter(expires_at__lt=now - timedelta(hours=1)),
     }
     counts = {name: _delete(rows) for name, rows in old.items()}

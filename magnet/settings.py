@@ -320,7 +320,7 @@ Q_CLUSTER = {
     },
 }
 # What the clock calls, and after how many minutes again.
-SCHEDULED_JOBS = {"knowledge.jobs.tick": 1, "knowledge.jobs.sweep": 24 * 60}
+SCHEDULED_JOBS = {"magnet.alerts.send_due": 1, "knowledge.jobs.tick": 1, "knowledge.jobs.sweep": 24 * 60}
 # Commands that run all the time beside the clusters, because what they do may take longer than any task.
 STEADY_COMMANDS = ["maintain_indexes"]
 

@@ -7,12 +7,14 @@ from magnet.models.requests import IdempotentRequest
 from magnet.models.traces import Span, SpanPayload, Trace
 from magnet.models.users import User
 from magnet.models.versions import Publication
+from magnet.models.webhooks import Delivery, Webhook
 from magnet.models.work import LimitLease, WorkerHeartbeat
 
 __all__ = [
     "AIModel",
     "ApiKey",
     "AuditEntry",
+    "Delivery",
     "IdempotentRequest",
     "LimitLease",
     "PromptTemplate",
@@ -23,5 +25,6 @@ __all__ = [
     "SpanPayload",
     "Trace",
     "User",
+    "Webhook",
     "WorkerHeartbeat",
 ]

@@ -35,6 +35,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=True,
         help_text=_("Untick instead of deleting, so that the audit keeps the name."),
     )
+    gets_alerts = models.BooleanField(
+        _("gets alerts by e-mail"),
+        default=False,
+        help_text=_("When a sync fails, is overdue or waits for approval. Needs a mail server."),
+    )
     document_groups = ArrayField(
         models.CharField(max_length=200),
         default=list,
