@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Case, Count, F, Max, Q, Value, When
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from knowledge import originals
@@ -135,7 +136,7 @@ def claim(index: KnowledgeIndex, *, token: UUID, limit: int, only: Any = EVERY) 
     What was in the hands of a worker when it died comes last and alone, so that the guilty one is found; who was hit
     most often comes at the very end.
     """
-    now = timezone.now()
+    now = Now()
     with transaction.atomic():
         claimable = IndexedDocument.objects.claimable(now).filter(only, index=index)
         free = claimable.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True)
@@ -165,7 +166,7 @@ def renew(token: UUID) -> None:
     """Hold what this step still has to do; what is being written at this moment needs no more time."""
     held = IndexedDocument.objects.filter(lease_token=token).select_for_update(no_key=True, skip_locked=True)
     ids = list(held.values_list("id", flat=True))
-    IndexedDocument.objects.filter(id__in=ids).update(lease_expires_at=timezone.now() + LEASE)
+    IndexedDocument.objects.filter(id__in=ids).update(lease_expires_at=Now() + LEASE)
 
 
 def release(token: UUID) -> None:

@@ -56,6 +56,8 @@ class FakeOpenAI:
         self.models = ["gpt-fake", "text-embedding-fake"]
         # Servers that do not know `stream_options` answer 400 to it.
         self.knows_stream_options = True
+        # What a test lets it say to every request of a kind, for as long as it likes.
+        self.rule: Callable[[Any], Scripted | None] = lambda body: None
         self.requests: list[Received] = []
         self.connections = self.active = self.most_active = self.disconnects = 0
         self._scripted: deque[Scripted] = deque()
@@ -139,7 +141,7 @@ class Exchange(asyncio.Protocol):
         fake, path = self.fake, received.path.partition("?")[0]
         if path.endswith("/models"):
             return self.send_json(200, {"object": "list", "data": [{"id": name} for name in fake.models]})
-        reply = fake.next_reply()
+        reply = fake.rule(received.body) or fake.next_reply()
         fake.active += 1
         fake.most_active = max(fake.most_active, fake.active)
         try:

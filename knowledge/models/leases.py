@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +21,10 @@ class LeaseLost(Exception):
 
 
 class Leased(models.Model):
-    """A row that background steps carry forward, one after the other."""
+    """A row that background steps carry forward, one after the other.
+
+    The clock of the database tells who is late: those of several machines never agree.
+    """
 
     # Each worker step proves with this token that it is the one at work; a late one writes nothing.
     lease_token = models.UUIDField(null=True, blank=True)
@@ -37,7 +41,7 @@ class Leased(models.Model):
     @classmethod
     def abandoned(cls) -> models.QuerySet[Any]:
         """Workable rows whose worker is gone, or whose task was lost."""
-        long_ago = timezone.now() - HEARTBEAT_LOST_AFTER
+        long_ago = Now() - HEARTBEAT_LOST_AFTER
         silent = Q(heartbeat_at=None) | Q(heartbeat_at__lt=long_ago)
         return cls.workable().filter(silent, created_at__lt=long_ago)
 
@@ -48,22 +52,22 @@ class Leased(models.Model):
 
     def take(self, **changes: Any) -> UUID | None:
         """A token for the next step, or None while another step is alive or nothing is left to do."""
-        now, token = timezone.now(), uuid4()
-        nobody = Q(lease_token=None) | Q(heartbeat_at__lt=now - HEARTBEAT_LOST_AFTER)
+        token = uuid4()
+        nobody = Q(lease_token=None) | Q(heartbeat_at__lt=Now() - HEARTBEAT_LOST_AFTER)
         rows = self.workable().filter(nobody, pk=self.pk)
-        taken = rows.update(lease_token=token, heartbeat_at=now, **changes)
+        taken = rows.update(lease_token=token, heartbeat_at=Now(), **changes)
         self.refresh_from_db()
         return token if taken else None
 
     def note(self, token: UUID, **changes: Any) -> None:
         """Write progress with a sign of life. Raises LeaseLost when another step, or a cancel, has taken over."""
         rows = type(self)._base_manager.filter(pk=self.pk, lease_token=token)
-        if not rows.update(heartbeat_at=timezone.now(), **changes):
+        if not rows.update(heartbeat_at=Now(), **changes):
             raise LeaseLost
         self.refresh_from_db()
 
     def show_life(self, token: UUID) -> None:
-        type(self)._base_manager.filter(pk=self.pk, lease_token=token).update(heartbeat_at=timezone.now())
+        type(self)._base_manager.filter(pk=self.pk, lease_token=token).update(heartbeat_at=Now())
 
     def let_go(self, token: UUID) -> None:
         """The end of a step: the next one may take the row at once."""
