@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected, DiskFull
 
-from knowledge import ledger
+from knowledge import alerting, ledger
 from knowledge.heartbeat import beating
 from knowledge.indexing import Outcome, index_documents
 from knowledge.listing import take_stock
@@ -266,6 +266,7 @@ def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
         return False
     status = Status.WAITING if run.deletions_waiting else Status.DONE
     run.end(token, status, receipt=_receipt(run, index))
+    alerting.ended(run)
     log.info("source_synced", source=run.source.slug, run=str(run.pk), status=status.value)
     return True
 
@@ -295,9 +296,11 @@ def _rest(run: SyncRun, error: MagnetError, *, token: UUID) -> None:
 
 def _fail(run: SyncRun, reason: str, *, token: UUID) -> None:
     try:
-        # First, because there is no receipt of a source that was deleted.
-        run.note(token)
-        run.end(token, Status.FAILED, error=reason, receipt=_receipt(run, run.source.live_index))
+        with transaction.atomic():
+            # First, because there is no receipt of a source that was deleted.
+            run.note(token)
+            run.end(token, Status.FAILED, error=reason, receipt=_receipt(run, run.source.live_index))
+            alerting.ended(run)
     except LeaseLost:
         log.info("sync_step_gave_way", run=str(run.pk))
 

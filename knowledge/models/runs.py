@@ -55,6 +55,7 @@ class SyncRun(Leased):
     created_at = models.DateTimeField(_("asked for"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    is_told_late = models.BooleanField(default=False, editable=False)
     error = models.TextField(_("error"), blank=True)
     notice = models.TextField(_("notice"), blank=True)
     # Why a run rests that somebody else holds up (a provider without quota, a full disk), until when, and how often

@@ -45,8 +45,12 @@ def test_workers_that_start_together_leave_one_clock():
     queue.schedule_jobs()
     queue.schedule_jobs()
 
-    schedules = Schedule.objects.order_by("minutes").values_list("func", "minutes", "repeats")
-    assert list(schedules) == [("knowledge.jobs.tick", 1, -1), ("knowledge.jobs.sweep", 1440, -1)]
+    schedules = Schedule.objects.order_by("minutes", "func").values_list("func", "minutes", "repeats")
+    assert list(schedules) == [
+        ("knowledge.jobs.tick", 1, -1),
+        ("magnet.alerts.send_due", 1, -1),
+        ("knowledge.jobs.sweep", 1440, -1),
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
