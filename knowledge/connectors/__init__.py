@@ -5,10 +5,12 @@ from knowledge.connectors.confluence import ConfluenceConnector
 from knowledge.connectors.folder import FolderConnector
 from knowledge.connectors.git_repository import GitRepositoryConnector
 from knowledge.connectors.hubspot import HubSpotConnector
+from knowledge.connectors.notion import NotionConnector
 from knowledge.connectors.rss import RssConnector
 from knowledge.connectors.s3 import S3Connector
 from knowledge.connectors.sql_database import SqlDatabaseConnector
 from knowledge.connectors.upload import UploadConnector
+from knowledge.connectors.vector_import import VectorImportConnector
 from knowledge.connectors.website import WebsiteConnector
 from knowledge.connectors.zendesk import ZendeskConnector
 
@@ -20,9 +22,11 @@ CONNECTORS: dict[str, type[Connector]] = {
     "s3": S3Connector,
     "rss": RssConnector,
     "git_repository": GitRepositoryConnector,
+    "vector_import": VectorImportConnector,
     "confluence": ConfluenceConnector,
     "hubspot": HubSpotConnector,
     "zendesk": ZendeskConnector,
+    "notion": NotionConnector,
 }
 
 
