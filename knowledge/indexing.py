@@ -21,6 +21,7 @@ from knowledge.chunkers import chunker_kind
 from knowledge.chunkers.base import Piece
 from knowledge.connectors.base import Connector, RemoteDocument
 from knowledge.connectors.file_names import title_of
+from knowledge.given_vectors import taken_over
 from knowledge.ledger import Failure
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 from knowledge.readers import read, read_text
@@ -64,6 +65,8 @@ class Prepared:
     columns: dict[str, Any] = field(default_factory=dict)
     # Cut again from what is stored: the document itself stays as it is.
     is_stored: bool = False
+    # Vectors that came with the document.
+    given: dict[bytes, Any] = field(default_factory=dict)
 
     def texts(self) -> list[str]:
         """What is embedded: the header in front of each piece."""
@@ -133,10 +136,14 @@ def _prepare(
 def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None) -> Prepared:
     """Fetch, read and cut one document; writes nothing but the original file."""
     document = entry.document
-    columns, extract = ({}, _stored(document)) if connector is None else _extract(document, connector=connector)
+    columns, extract, vector = (
+        ({}, _stored(document), ()) if connector is None else _extract(document, connector=connector)
+    )
     title = document.given_title or extract.title or title_of(document.remote_id)
     language = index.language or detect(extract.text)
-    content_hash = _hash(index.settings_hash, title, language, extract.text)
+    given = taken_over(vector, text=extract.text, model=index.embedding_model)
+    # With the vector's key, so that the same text without it is embedded.
+    content_hash = _hash(index.settings_hash, title, language, extract.text, *([given.key.hex()] if given else []))
     chunker = chunker_kind(index.chunker)
     pieces = chunker(chunker.Config.model_validate(index.chunker_config)).split(extract.text)
     keys = [
@@ -145,8 +152,11 @@ def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connect
         )
         for piece in pieces
     ]
+    if given:
+        pieces, keys = [given.piece], [given.key]
+    vectors = {given.key: given.vector} if given else {}
     is_stored = connector is None
-    return Prepared(entry, title[:1_000], extract, language, content_hash, pieces, keys, columns, is_stored)
+    return Prepared(entry, title[:1_000], extract, language, content_hash, pieces, keys, columns, is_stored, vectors)
 
 
 def _stored(document: Document) -> Extract:
@@ -155,21 +165,22 @@ def _stored(document: Document) -> Extract:
     return Extract(text, document.title, tuple(page_starts))
 
 
-def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any], Extract]:
-    """The text of the newest content, with the columns of the document that change by it."""
+def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any], Extract, tuple[float, ...]]:
+    """The text of the newest content, with the columns of the document that change by it, and a vector given along."""
+    vector: tuple[float, ...] = ()
     handed_in = Document.objects.filter(pk=document.pk).values_list("incoming_text", flat=True)
     if connector.is_pushed and (text := handed_in.first()) is not None:
         extract = read_text(text, media_type=document.media_type)
-        return {"fetched_version": document.version}, extract
+        return {"fetched_version": document.version}, extract, vector
     if document.fetched_version == document.version and document.content_hash:
-        return {}, _stored(document)
+        return {}, _stored(document), vector
     if document.file and document.fetched_version == document.version:
         body, columns = originals.read(document), {}
         media_type, filename = document.media_type, document.remote_id
     else:
         content = connector.fetch(_remote(document))
         original = originals.keep(content.body, filename=content.filename or document.remote_id)
-        body, media_type = content.body, content.media_type or document.media_type
+        body, vector, media_type = content.body, content.vector, content.media_type or document.media_type
         filename = content.filename or document.remote_id
         columns = {
             "file": original.name,
@@ -178,7 +189,7 @@ def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any
             "media_type": media_type,
             "fetched_version": document.version,
         }
-    return columns, read(body, media_type=media_type, filename=filename)
+    return columns, read(body, media_type=media_type, filename=filename), vector
 
 
 def _remote(document: Document) -> RemoteDocument:
@@ -274,7 +285,8 @@ def _vectors(
         .exclude(embedding=None)
         .values_list("vector_key", "embedding")
     )
-    vectors: dict[bytes, Any] = {**bought, **{bytes(key): value for key, value in known.items()}}
+    given = {key: vector for item in batch for key, vector in item.given.items()}
+    vectors: dict[bytes, Any] = {**bought, **{bytes(key): value for key, value in known.items()}, **given}
     missing = [key for key in texts if key not in vectors]
     if missing:
         embeddings = gateway.run_from_sync(

@@ -15,11 +15,16 @@ from magnet.errors import FetchFailed, ListingFailed, SourceError
 
 @dataclass(frozen=True)
 class Content:
-    """The original bytes of one document, as fetched."""
+    """The original bytes of one document, as fetched.
+
+    `vector` is that of its whole text, where a source has one that was made by its own embedding model. It counts
+    only when fetched: a listing cannot carry it.
+    """
 
     body: bytes
     media_type: str = ""
     filename: str = ""
+    vector: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
