@@ -20,7 +20,7 @@ from magnet import configuration
 from magnet.api.listing import Listing, Page, page
 from magnet.api.root import json_response
 from magnet.database import in_database
-from magnet.errors import Conflict, InvalidInput
+from magnet.errors import InvalidInput
 from magnet.models import AIModel
 from magnet.tracing import trace
 from magnet.web.auth import Needs
@@ -55,7 +55,7 @@ async def get_knowledge_source(request: HttpRequest, slug: str) -> Any:
 
 @router.patch("/{slug}", response=SourceDetail, auth=WRITE)
 async def change_knowledge_source(request: HttpRequest, slug: str, body: SourceChanges) -> Any:
-    """Change a knowledge source."""
+    """Change a knowledge source. Another embedding model, chunker or language takes a re-index."""
     return await in_database(_change, slug, body)
 
 
@@ -106,7 +106,12 @@ def show(source: KnowledgeSource) -> SourceOut:
 def detail(source: KnowledgeSource) -> SourceDetail:
     index = source.live_index or source.indexes.first()
     counts = ledger.count_states(index) if index else {}
-    return SourceDetail(**_fields(source), documents=counts, chunk_count=index.chunk_count if index else 0)
+    return SourceDetail(
+        **_fields(source),
+        documents=counts,
+        chunk_count=index.chunk_count if index else 0,
+        needs_reindex=bool(index and index.ledger.exists() and ledger.wants_another(source, index)),
+    )
 
 
 def _fields(source: KnowledgeSource) -> dict[str, Any]:
@@ -151,7 +156,7 @@ def _create(body: NewSource) -> SourceDetail:
         body = body.model_copy(update={"config": {}})
     slug = configuration.free_slug(KnowledgeSource, body.slug, name=body.name)
     source = KnowledgeSource(connector=body.connector, slug=slug)
-    for name, value in _columns(source, body).items():
+    for name, value in columns_of(source, body).items():
         setattr(source, name, value)
     if body.embedding_model is None:
         source.embedding_model = AIModel.objects.default_for("embedding")
@@ -160,14 +165,13 @@ def _create(body: NewSource) -> SourceDetail:
 
 def _change(slug: str, body: SourceChanges) -> SourceDetail:
     source = find(slug)
-    changes = _columns(source, body)
-    _refuse_what_is_fixed(source, changes)
+    changes = columns_of(source, body)
     moves = {"schedule", "cron", "time_zone"} & set(changes)
     plan = KnowledgeSource.plan_next_sync if moves else None
     return detail(configuration.change(source, changes, tags=body.tags, prepare=plan))
 
 
-def _columns(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
+def columns_of(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     """What was sent as columns of the source, checked by its connector and chunker."""
     columns = body.sent(without=("slug", "connector", "secrets", "tags", "embedding_model"))
     kind = source.connector_class
@@ -186,12 +190,6 @@ def _columns(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     if body.embedding_model is not None:
         columns["embedding_model"] = configuration.named(AIModel, body.embedding_model, field="embedding_model")
     return columns
-
-
-def _refuse_what_is_fixed(source: KnowledgeSource, changes: dict[str, Any]) -> None:
-    model = changes.get("embedding_model")
-    if model is not None and model != source.embedding_model and source.indexes.exists():
-        raise Conflict(f"The embedding model of “{source.name}” is fixed, because documents are indexed with it.")
 
 
 def _start_sync(slug: str) -> RunOut:

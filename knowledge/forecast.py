@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -46,8 +46,11 @@ class Forecast:
         return self.documents > int(settings.ASK_ABOVE_DOCUMENTS)
 
     def as_json(self) -> dict[str, Any]:
-        shown = asdict(self) | {"cost": [format(each.normalize(), "f") for each in self.cost]}
-        return {**shown, "tokens": list(self.tokens), "seconds": list(self.seconds), "is_large": self.is_large}
+        """As the API shows it, and as it is kept with what it was made for."""
+        cost = tuple(format(each.normalize(), "f") for each in self.cost)
+        ranges = {"tokens": self.tokens, "cost": cost, "seconds": self.seconds}
+        between = {name: {"least": least, "most": most} for name, (least, most) in ranges.items()}
+        return {"documents": self.documents, **between, "is_large": self.is_large}
 
 
 def of_reindex(source: KnowledgeSource, live: KnowledgeIndex) -> Forecast:

@@ -70,6 +70,8 @@ class SourceDetail(SourceOut):
     # How many documents are in each state.
     documents: dict[str, int]
     chunk_count: int
+    # Whether these settings differ from those that serve: POST …/reindex to use them.
+    needs_reindex: bool
 
 
 # -- Documents -----------------------------------------------------------------------------------------------------
@@ -175,6 +177,25 @@ class PushedOut(BaseModel):
     added: int
     changed: int
     unchanged: int
+
+
+class ProofCheck(BaseModel):
+    place: str
+    # None where it could not be searched in time.
+    found: int | None
+    where: list[str]
+
+
+class ProofOut(BaseModel):
+    source: str
+    wanted: str
+    is_gone: bool
+    checked_at: datetime
+    # None where no deletion of it is known.
+    deleted_at: datetime | None
+    checks: list[ProofCheck]
+    # What Magnet cannot search.
+    outside: list[str]
 
 
 # -- Search --------------------------------------------------------------------------------------------------------

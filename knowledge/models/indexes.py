@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
 from knowledge.models.documents import Document
-from knowledge.models.leases import Leased
+from knowledge.models.leases import HEARTBEAT_LOST_AFTER, Leased
 from knowledge.models.sources import KnowledgeSource
 from magnet.models import AIModel
 
@@ -122,6 +122,29 @@ class KnowledgeIndex(Leased):
         if self.switches_when_ready:
             return "switching"
         return "ready" if self.ready_at else "building"
+
+    @property
+    def looks_stuck(self) -> bool:
+        """True when a worker should be at it and has not shown itself for a while."""
+        has_waited = timezone.now() - self.created_at > HEARTBEAT_LOST_AFTER
+        return self.stage in ("building", "switching") and self.is_silent and has_waited
+
+    @property
+    def percent(self) -> int:
+        """How much of the documents is carried over."""
+        if self.status != self.Status.BUILDING or self.ready_at:
+            return 100
+        return min(self.done * 100 // max(self.to_do, 1), 100)
+
+    @property
+    def documents_per_second(self) -> float | None:
+        return round(self.done / self.work_seconds, 2) if self.done and self.work_seconds else None
+
+    @property
+    def seconds_left(self) -> int | None:
+        """At the pace until now; None while nothing is left, or no pace is known."""
+        left, rate = self.to_do - self.done, self.documents_per_second
+        return round(left / rate) if rate and left > 0 else None
 
     @property
     def hnsw_name(self) -> str:

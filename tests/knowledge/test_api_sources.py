@@ -75,7 +75,7 @@ async def test_a_source_in_use_stays_and_says_by_what(api):
     assert not await in_database(KnowledgeSource.objects.exists)
 
 
-async def test_the_embedding_model_is_fixed_once_documents_are_indexed(api):
+async def test_another_embedding_model_for_indexed_documents_is_a_wish(api):
     def prepare():
         factories.push(factories.source("office"), a="Some text.")
         other = factories.local_embedding()
@@ -83,8 +83,8 @@ async def test_the_embedding_model_is_fixed_once_documents_are_indexed(api):
         other.save()
 
     await in_database(prepare)
-    refused = await api.patch("/api/knowledge-sources/office", json={"embedding_model": "other"})
-    assert refused.status_code == 409
+    changed = await api.patch("/api/knowledge-sources/office", json={"embedding_model": "other"})
+    assert (changed.status_code, changed.json()["needs_reindex"]) == (200, True)
 
 
 async def test_a_folder_that_the_operator_has_not_opened_is_refused(api, settings, tmp_path):
