@@ -13,12 +13,12 @@ from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
-from knowledge import uploads
+from knowledge import proof, uploads
 from knowledge.api import find as find_source
 from knowledge.api_runs import show_run
 from knowledge.handed_in import REQUEST_BODY, documents_in
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
-from knowledge.schemas import DocumentDetail, DocumentListing, DocumentOut, PushedOut, RunOut
+from knowledge.schemas import DocumentDetail, DocumentListing, DocumentOut, ProofOut, PushedOut, RunOut
 from knowledge.uploads import PushedDocument
 from magnet.api.listing import Page, page
 from magnet.callers import current_caller
@@ -63,6 +63,19 @@ async def list_documents(request: HttpRequest, slug: str, listing: Query[Documen
 async def delete_named_document(request: HttpRequest, slug: str, remote_id: str) -> Any:
     """Delete the document with this remote_id."""
     await in_database(lambda: uploads.delete(_named(slug, remote_id)))
+
+
+@source_router.get("/{slug}/proof-of-deletion", response=ProofOut, auth=READ)
+async def prove_deletion(request: HttpRequest, slug: str, remote_id: str) -> Any:
+    """Search for a document in every place where it could still be; also by its title."""
+    return await in_database(_prove, slug, remote_id)
+
+
+# Before the path of a document, which takes everything to its end.
+@source_router.get("/{slug}/documents/{path:remote_id}/proof-of-deletion", response=ProofOut, auth=READ)
+async def prove_deletion_of_document(request: HttpRequest, slug: str, remote_id: str) -> Any:
+    """Search for a document in every place where it could still be: zero for each, or where it was found."""
+    return await in_database(_prove, slug, remote_id)
 
 
 @source_router.get("/{slug}/documents/{path:remote_id}", response=DocumentDetail, auth=READ)
@@ -118,6 +131,11 @@ def _named(slug: str, remote_id: str) -> Document:
     if document is None:
         raise NotFound(f"“{source.name}” has no document “{remote_id[:200]}”.")
     return document
+
+
+def _prove(slug: str, remote_id: str) -> dict[str, Any]:
+    uploads.check_remote_id(remote_id)
+    return proof.as_json(proof.prove(find_source(slug), remote_id))
 
 
 def _by_id(document_id: UUID) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from knowledge import alerting, ledger, originals, reindex, sync
+from knowledge import alerting, ledger, originals, reindex, run_log, sync
 from knowledge.models import KnowledgeIndex, SyncRun
 from magnet import retention
 
@@ -48,5 +48,10 @@ def tick() -> int:
 
 def sweep() -> dict[str, int]:
     """Once a day: forget what was kept long enough, texts of deleted documents, and what nothing refers to."""
-    counts = {"late_traces": ledger.blank_late_traces(), "files": originals.sweep(), "indexes": reindex.sweep()}
+    counts = {
+        "late_traces": ledger.blank_late_traces(),
+        "files": originals.sweep(),
+        "run_lines": run_log.forget(),
+        "indexes": reindex.sweep(),
+    }
     return {**retention.forget(), **counts}

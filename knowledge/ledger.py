@@ -17,11 +17,11 @@ from django.db.models import Case, Count, F, Max, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from knowledge import originals
+from knowledge import originals, run_log
 from knowledge.models import DeletedDocument, Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
 from magnet.errors import MagnetError, ProviderError, SourceError, StillInUse
-from magnet.models import AuditEntry, Trace
+from magnet.models import AuditEntry, IdempotentRequest, Trace
 
 State = IndexedDocument.State
 
@@ -182,7 +182,7 @@ def fail(entry: IndexedDocument, failure: Failure, *, token: UUID) -> None:
     """The document keeps its last good version (`stale`) or serves nothing (`failed`)."""
     attempts = entry.attempts + 1
     is_due = failure.is_passing and attempts < MAX_ATTEMPTS
-    IndexedDocument.objects.filter(pk=entry.pk, lease_token=token).update(
+    failed = IndexedDocument.objects.filter(pk=entry.pk, lease_token=token).update(
         state=State.STALE if entry.indexed_at else State.FAILED,
         failure=failure.reason,
         failure_code=failure.code,
@@ -192,6 +192,8 @@ def fail(entry: IndexedDocument, failure: Failure, *, token: UUID) -> None:
         lease_token=None,
         lease_expires_at=None,
     )
+    if failed:
+        run_log.say_failure(entry.document, failure.reason, token=token)
 
 
 def confirm(entries: Sequence[IndexedDocument], *, token: UUID) -> int:
@@ -275,7 +277,10 @@ def delete_documents(documents: Sequence[UUID], *, first: Callable[[], object] =
     Each transaction begins with `first`, which raises when the caller may not delete any more.
     """
     ids = list(documents)
-    return sum(_delete_batch(ids[at : at + DELETE_BATCH], first=first) for at in range(0, len(ids), DELETE_BATCH))
+    count = sum(_delete_batch(ids[at : at + DELETE_BATCH], first=first) for at in range(0, len(ids), DELETE_BATCH))
+    # Answers that are kept for requests sent twice quote them as well.
+    IdempotentRequest.objects.filter(pk__in=IdempotentRequest.objects.naming(ids)).delete()
+    return count
 
 
 @transaction.atomic

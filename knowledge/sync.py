@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected, DiskFull
 
-from knowledge import alerting, ledger
+from knowledge import alerting, ledger, run_log
 from knowledge.heartbeat import beating
 from knowledge.indexing import Outcome, index_documents
 from knowledge.listing import take_stock
@@ -32,6 +32,7 @@ from magnet.tracing import trace
 log = structlog.get_logger(__name__)
 
 Status = SyncRun.Status
+Level = run_log.Level
 
 DOCUMENTS_AT_ONCE = 256
 # A step ends after this time and queues its successor, so that no source starves another.
@@ -72,6 +73,7 @@ def approve(run: SyncRun) -> SyncRun:
     if run.status != Status.WAITING:
         raise Conflict(f"This run of “{run.source.name}” does not wait for approval.")
     AuditEntry.record("approved deletions of", run, deletions=run.deletions_waiting)
+    run_log.say(run, f"{current_caller().label} agreed to delete {run.deletions_waiting:,} documents.")
     _requeue(run, approved_deletions=run.deletions_waiting)
     enqueue_step(run)
     return run
@@ -89,6 +91,7 @@ def cancel(run: SyncRun) -> SyncRun:
     run.receipt = _receipt(run, run.source.live_index)
     run.save(update_fields=["status", "finished_at", "lease_token", "resumes_at", "receipt"])
     AuditEntry.record("cancelled", run)
+    run_log.say(run, f"Cancelled by {current_caller().label}. What is indexed stays.", level=Level.WARNING)
     return run
 
 
@@ -208,6 +211,7 @@ def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None
             finally:
                 # Also where it stops half-way: what was bought until then is paid for.
                 run.note(token, **_progress(outcome))
+            run_log.say_progress(run)
             on_progress(run)
             if time.monotonic() > deadline:
                 return True
@@ -220,15 +224,19 @@ def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None
 
 def _list(run: SyncRun, index: KnowledgeIndex, connector: Any, *, token: UUID) -> None:
     run.note(token, status=Status.LISTING, deleted=0, deletions_waiting=0, error="", notice="")
+    run_log.say(run, "Asks the source what there is.")
     before = run.source.documents.count()
     stock = take_stock(run, index, connector, token=token)
+    run_log.say_listed(run)
     ledger.try_passing_failures_again(index)
     allowed = max(before * run.source.deletion_guard_percent // 100, run.approved_deletions)
     if len(stock.gone) > allowed:
         # Without the new state: a cursor names a deletion once, and the listing after the approval must hear of it.
         run.note(token, deletions_waiting=len(stock.gone))
+        run_log.say_deletions(run, len(stock.gone), is_allowed=False)
         return
     run.note(token, deleted=ledger.delete_documents(stock.gone, first=lambda: run.note(token)))
+    run_log.say_deletions(run, run.deleted, is_allowed=True)
     with transaction.atomic():
         run.note(token)
         run.source.keep_connector_state(stock.connector_state)
@@ -242,6 +250,7 @@ def _begin_indexing(run: SyncRun, index: KnowledgeIndex, *, trigger: str, token:
     if run.trigger != trigger:
         return False
     run.note(token, status=Status.INDEXING, to_do=ledger.due(index).count(), done=0)
+    run_log.say_work(run)
     return True
 
 
@@ -266,6 +275,7 @@ def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
         return False
     status = Status.WAITING if run.deletions_waiting else Status.DONE
     run.end(token, status, receipt=_receipt(run, index))
+    run_log.say_end(run)
     alerting.ended(run)
     log.info("source_synced", source=run.source.slug, run=str(run.pk), status=status.value)
     return True
@@ -286,6 +296,7 @@ def _rest(run: SyncRun, error: MagnetError, *, token: UUID) -> None:
     log.warning("sync_rests", run=str(run.pk), reason=reason)
     try:
         run.rest(token, reason=reason, at_least_seconds=error.retry_after_seconds or 0)
+        run_log.say(run, run.remark, level=Level.WARNING)
     except LeaseLost:
         log.info("sync_step_gave_way", run=str(run.pk))
     except (OperationalError, InterfaceError) as fault:
@@ -300,6 +311,7 @@ def _fail(run: SyncRun, reason: str, *, token: UUID) -> None:
             # First, because there is no receipt of a source that was deleted.
             run.note(token)
             run.end(token, Status.FAILED, error=reason, receipt=_receipt(run, run.source.live_index))
+            run_log.say(run, f"Failed: {reason}", level=Level.ERROR)
             alerting.ended(run)
     except LeaseLost:
         log.info("sync_step_gave_way", run=str(run.pk))

@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from typing import Any, ClassVar
+from uuid import UUID
+
 from django.db import models
 from django.utils import timezone
+
+UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class IdempotentRequestQuerySet(models.QuerySet["IdempotentRequest"]):
+    def naming(self, ids: Collection[UUID]) -> list[int]:
+        """The keys of rows whose stored answer names one of these ids; each answer is read once, and none is held."""
+        wanted = {str(pk).encode() for pk in ids}
+        if not wanted:
+            return []
+        bodies = self.exclude(body=None).values_list("pk", "body").iterator(chunk_size=50)
+        return [pk for pk, body in bodies if body and not wanted.isdisjoint(UUIDS.findall(bytes(body)))]
 
 
 class IdempotentRequest(models.Model):
@@ -16,6 +33,8 @@ class IdempotentRequest(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     body = models.BinaryField(null=True)
+
+    objects: ClassVar[Any] = IdempotentRequestQuerySet.as_manager()
 
     class Meta:
         constraints = [
