@@ -14,6 +14,7 @@ WORK = ("prompttemplate", "knowledgesource", "document", "ragtool")
 SEEN = (*WORK, "syncrun")
 INSIGHT = ("trace", "span", "publication")
 PLATFORM = ("provider", "aimodel")
+ALERTS = ("webhook", "delivery")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ EDITING = (
     *VIEWING,
     "view_restricted_document",
     *_named(["add", "change", "delete"], WORK),
-    *_named(["view"], (*INSIGHT, *PLATFORM)),
+    *_named(["view"], (*INSIGHT, *PLATFORM, *ALERTS)),
+    *_named(["add", "change", "delete"], ("webhook",)),
 )
 PUBLISHING = _named(["publish"], ("prompttemplate", "ragtool"))
 

@@ -14,9 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from magnet.alerts import can_send_mail
 from magnet.models import User
-
-CONSOLE = "django.core.mail.backends.console.EmailBackend"
 
 
 class ChoosePasswordForm(SetPasswordForm):
@@ -42,10 +41,6 @@ def link_for(user: User) -> str:
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     path = reverse("admin:choose_password", args=[uid, default_token_generator.make_token(user)])
     return f"{settings.PUBLIC_URL}{path}"
-
-
-def can_send_mail() -> bool:
-    return bool(settings.EMAIL_BACKEND != CONSOLE)
 
 
 def send(user: User, link: str) -> bool:

@@ -83,6 +83,7 @@ class UserAdmin(MagnetAdmin):
             (None, {"fields": ("email", "name")}),
             (_("What they may do"), {"fields": rights}),
             (_("What they may find"), {"fields": ["document_groups"]}),
+            (_("What they are told"), {"fields": ["gets_alerts"]}),
         ]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -52,7 +53,7 @@ class Webhook(Timestamped):
         return str(decrypt(self.encrypted_secret) or "")
 
     def renew_secret(self) -> None:
-        self.encrypted_secret = encrypt(SECRET_PREFIX + secrets.token_urlsafe(32))
+        self.encrypted_secret = encrypt(SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode())
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
