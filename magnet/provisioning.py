@@ -75,9 +75,7 @@ def ensure_openai() -> None:
     """A provider that names the variable; the key itself is never stored. What staff deleted is not made again."""
     provider = Provider.objects.filter(slug="openai").first()
     if provider is None and not was_provided(Provider, "openai"):
-        provider = Provider.objects.create(
-            slug="openai", name="OpenAI", kind="openai", api_key_variable=KEY_VARIABLE
-        )
+        provider = Provider.objects.create(slug="openai", name="OpenAI", kind="openai", api_key_variable=KEY_VARIABLE)
     if provider is None:
         return
     note_provided(provider)

@@ -105,7 +105,7 @@ class AIModelAdmin(KindFirstAdmin):
         if obj is None:
             return ()
         # What is embedded was embedded with these.
-        indexed = ("dimensions",) if obj.purpose == AIModel.Purpose.EMBEDDING and obj.indexes.exists() else ()
+        indexed = ("dimensions",) if obj.has_indexed else ()
         return ("slug", "provider", *indexed)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:

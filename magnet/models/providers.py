@@ -186,6 +186,19 @@ class AIModel(Named):
             ),
         ]
 
+    def clean(self) -> None:
+        if self.pk is None or not self.has_indexed:
+            return
+        stored = type(self).objects.values_list("dimensions", flat=True).get(pk=self.pk)
+        if stored != self.dimensions:
+            said = _("Documents are indexed with %(n)s dimensions, so this stays. Add another model instead.")
+            raise ValidationError({"dimensions": said % {"n": stored}})
+
+    @property
+    def has_indexed(self) -> bool:
+        """Whether vectors of this model are stored, which fit only its dimensions."""
+        return self.purpose == self.Purpose.EMBEDDING and bool(self.indexes.exists())
+
     def cost(self, usage: Usage) -> Decimal:
         """US dollars for `usage`; cached tokens are part of the input, priced once."""
         cached_price = self.input_price if self.cached_input_price is None else self.cached_input_price

@@ -42,8 +42,12 @@ def without_tables_explained() -> Iterator[None]:
     """Around the command: a database that was never migrated is told in a sentence."""
     try:
         yield
-    except (ProgrammingError, psycopg.errors.UndefinedTable) as error:
-        if os.environ.get("MAGNET_ROLE") != "guest" or not lacks_table(error):
+    except (ProgrammingError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        if os.environ.get("MAGNET_ROLE") != "guest":
+            raise
+        if lacks(error, psycopg.errors.UndefinedColumn):
+            sys.exit("The database is that of an older Magnet. Run `manage.py migrate`, or start Magnet once.")
+        if not lacks(error, psycopg.errors.UndefinedTable):
             raise
         from magnet import settings
 
@@ -52,10 +56,8 @@ def without_tables_explained() -> Iterator[None]:
         sys.exit("The database of DATABASE_URL lacks tables of Magnet. Run `manage.py migrate` and `manage.py demo`.")
 
 
-def lacks_table(error: Exception) -> bool:
-    return isinstance(error, psycopg.errors.UndefinedTable) or isinstance(
-        error.__cause__, psycopg.errors.UndefinedTable
-    )
+def lacks(error: Exception, what: type[psycopg.Error]) -> bool:
+    return isinstance(error, what) or isinstance(error.__cause__, what)
 
 
 def take_role(argv: Sequence[str]) -> None:

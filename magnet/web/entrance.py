@@ -19,7 +19,7 @@ from django.conf import settings
 
 from magnet.callers import SYSTEM, Caller, bind_caller
 from magnet.errors import MagnetError, NotAllowed, NotSignedIn, RateLimited, ServerStopping, TooLarge
-from magnet.web import auth, cors, rate_limits
+from magnet.web import auth, cors, rate_limits, sessions
 from magnet.web.problems import problem_body, problem_headers
 
 log = structlog.get_logger("magnet.requests")
@@ -116,6 +116,8 @@ class Visit:
         if key is None:
             if f"{settings.SESSION_COOKIE_NAME}=" not in self.headers.get("cookie", ""):
                 raise NotSignedIn(f"{auth.HOW_TO_SIGN_IN}, or sign in to the admin.")
+            if self.is_long and not await sessions.is_signed_in(self.headers["cookie"]):
+                raise NotSignedIn(f"{auth.HOW_TO_SIGN_IN}, or sign in to the admin again.")
             return
         self.check_transport()
         caller = replace(await auth.caller_with_key(key, self.headers), request_id=self.request_id)
@@ -139,6 +141,13 @@ class Visit:
     def limit(self) -> int:
         is_upload = self.headers.get("content-type", "").startswith("multipart/form-data")
         return int(settings.MAX_UPLOAD_BYTES if is_upload else settings.MAX_JSON_BYTES)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether a body comes that would be written to the disk before anybody asks whose it is."""
+        announced = self.headers.get("content-length", "")
+        is_number = announced.isascii() and announced.isdigit()
+        return int(announced) > MEGABYTE if is_number else "transfer-encoding" in self.headers
 
     def check_announced_size(self) -> None:
         announced = self.headers.get("content-length", "")

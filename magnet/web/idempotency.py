@@ -9,6 +9,8 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
+import structlog
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -21,10 +23,14 @@ from magnet.models import IdempotentRequest
 from magnet.web.auth import caller_of
 from magnet.web.problems import respond_to
 
+log = structlog.get_logger(__name__)
+
 Run = Callable[..., Awaitable[HttpResponseBase]]
 
 KEPT_FOR = timedelta(hours=24)
-# A request without an answer after this time was cut off by a crash; its key is free again.
+# While it is carried out, a request gives a sign of life so often: an answer may take longer than anybody thinks.
+BEAT_SECONDS = 30.0
+# A request that gave no sign of life for so long was cut off by a crash; its key is free again.
 ABANDONED_AFTER = timedelta(minutes=5)
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 MAX_KEY_CHARACTERS = 255
@@ -65,15 +71,26 @@ async def _to_its_end(claim: Claim, work: Awaitable[HttpResponseBase]) -> HttpRe
 
 async def _carried_out(claim: Claim, work: Awaitable[HttpResponseBase]) -> HttpResponseBase:
     response: HttpResponseBase | None = None
+    beating = asyncio.create_task(_beat(claim))
     try:
         response = await work
         return response
     finally:
+        beating.cancel()
         # What failed on our side may be tried again with the same key.
         if isinstance(response, HttpResponse) and response.status_code < 500:
             await in_database(claim.keep, response)
         else:
             await in_database(claim.release)
+
+
+async def _beat(claim: Claim) -> None:
+    while True:
+        await asyncio.sleep(BEAT_SECONDS)
+        try:
+            await in_database(claim.beat)
+        except DatabaseError as error:
+            log.warning("sign_of_life_missed", error=str(error))
 
 
 class Claim:
@@ -109,6 +126,9 @@ class Claim:
     @property
     def _rows(self) -> Any:
         return IdempotentRequest.objects.filter(caller=self.caller, key=self.key, status=None)
+
+    def beat(self) -> None:
+        self._rows.update(created_at=timezone.now())
 
     def keep(self, response: HttpResponse) -> None:
         headers = {name: response[name] for name in REPLAYED_HEADERS if name in response}

@@ -56,6 +56,7 @@ MACHINE_PATHS = ("/api", "/v1", "/mcp", "/schema", "/health")
 
 def problem(error: MagnetError, *, instance: str = "", request_id: str = "") -> dict[str, Any]:
     """The Problem Details of `error`; `instance` is the path that was asked for."""
+    wait = seconds_to_wait(error)
     return {
         "type": f"urn:magnet:problem:{error.code}",
         "title": error.title,
@@ -64,14 +65,21 @@ def problem(error: MagnetError, *, instance: str = "", request_id: str = "") -> 
         "code": error.code,
         "request_id": request_id or current_caller().request_id,
         "instance": instance,
+        # Also here, because an error inside a stream has no header of its own.
+        **({} if wait is None else {"retry_after_seconds": wait}),
         **error.extra,
     }
 
 
+def seconds_to_wait(error: MagnetError) -> int | None:
+    """After how many whole seconds it is worth another try, where that is known."""
+    return None if error.retry_after_seconds is None else max(1, math.ceil(error.retry_after_seconds))
+
+
 def problem_headers(error: MagnetError) -> dict[str, str]:
     headers = {"Content-Type": CONTENT_TYPE}
-    if error.retry_after_seconds is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    if (wait := seconds_to_wait(error)) is not None:
+        headers["Retry-After"] = str(wait)
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = 'Bearer realm="Magnet"'
     return headers

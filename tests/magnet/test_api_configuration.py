@@ -22,6 +22,20 @@ async def create(api, noun, **body):
     return response.json()
 
 
+async def test_the_dimensions_of_a_model_stay_once_documents_are_indexed_with_it(api):
+    model = await in_database(factories.local_embedding)
+    source = await in_database(factories.source)
+    free = await api.patch(f"/api/models/{model.slug}", json={"dimensions": model.dimensions})
+    assert free.status_code == 200, free.text
+    await in_database(lambda: factories.push(source, bees="Bees make honey."))
+
+    refused = await api.patch(f"/api/models/{model.slug}", json={"dimensions": 8, "name": "Other"})
+
+    assert refused.status_code == 422
+    assert "dimensions" in refused.json()["errors"]
+    assert (await api.patch(f"/api/models/{model.slug}", json={"name": "Other"})).status_code == 200
+
+
 # -- Providers -------------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.utils import timezone
 from magnet.api import providers as api_providers
 from magnet.database import in_database
 from magnet.models import IdempotentRequest, Provider
+from magnet.web import idempotency
 from tests.fixtures_api import bearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,6 +73,37 @@ async def test_what_a_crash_cut_off_may_be_sent_again(api):
     await in_database(lambda: Provider.objects.all().delete())
     await rows(status=None, body=None, created_at=timezone.now() - timedelta(minutes=6))
     assert (await api.post("/api/providers", json=PROVIDER, headers=once())).status_code == 201
+
+
+async def test_an_answer_that_takes_long_keeps_its_key(api, monkeypatch):
+    monkeypatch.setattr(idempotency, "BEAT_SECONDS", 0.05)
+    goes_on = threading.Event()
+    monkeypatch.setattr(api_providers, "_create", after(goes_on, api_providers._create))
+    first = asyncio.create_task(api.post("/api/providers", json=PROVIDER, headers=once()))
+    await until(IdempotentRequest.objects.exists)
+    long_ago = timezone.now() - timedelta(minutes=6)
+    await rows(created_at=long_ago)
+    await until(IdempotentRequest.objects.exclude(created_at=long_ago).exists)
+
+    second = await api.post("/api/providers", json=PROVIDER, headers=once())
+
+    goes_on.set()
+    assert second.status_code == 409
+    assert (await first).status_code == 201
+
+
+async def until(condition):
+    async with asyncio.timeout(60):
+        while not await in_database(condition):  # noqa: ASYNC110 - the database sends no signal
+            await asyncio.sleep(0.01)
+
+
+def after(signal: threading.Event, work):
+    def waiting(*arguments):
+        assert signal.wait(60)
+        return work(*arguments)
+
+    return waiting
 
 
 async def test_after_a_day_the_key_is_free(api):

@@ -7,11 +7,11 @@ import socket
 import httpx
 import pytest
 from django.db import IntegrityError
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 
 from magnet.api import providers as api_providers
 from magnet.database import in_database
-from magnet.models import Provider
+from magnet.models import Provider, User
 from tests.fixtures_api import bearer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,6 +185,32 @@ def test_a_300_mb_file_is_refused_without_sending_it(live_api, issue_key):
 def test_who_has_no_key_sends_no_body(live_api):
     response = live_api.client().post("/api/providers", content=b"x" * 1_000_000)
     assert_problem(response, 401, "not_signed_in")
+
+
+def test_who_shows_a_session_that_is_none_sends_no_large_body(live_api):
+    with socket.create_connection(("127.0.0.1", live_api.port)) as connection:
+        connection.sendall(
+            b"POST /api/knowledge-sources/x/documents HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 50000000\r\n"
+            b"Cookie: sessionid=abcdefghijklmnopqrstuvwxyz012345\r\nExpect: 100-continue\r\n\r\n"
+        )
+        answer = connection.recv(65_536).decode()
+
+    # Not "100 Continue": nobody is asked for the body.
+    assert answer.startswith("HTTP/1.1 401"), answer
+
+
+def test_who_is_signed_in_may_send_a_large_body(live_api):
+    user = User.objects.create_superuser("anna@example.com", "secret")
+    browser = Client()
+    browser.force_login(user)
+    client = live_api.client()
+    client.cookies.set("sessionid", browser.cookies["sessionid"].value)
+
+    response = client.post("/api/providers", content=b"x" * 2_000_000)
+
+    # Django was asked, and missed the token of its form.
+    assert_problem(response, 403, "not_allowed")
 
 
 # -- Rate ----------------------------------------------------------------------------------------------------------

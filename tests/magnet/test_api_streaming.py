@@ -70,11 +70,13 @@ async def failing(error):
 
 
 async def test_an_error_in_mid_stream_is_the_last_event():
-    events = parsed(await frames_of(failing(ProviderBusy("Come back later.")), instance="/api/x"))
+    busy = ProviderBusy("Come back later.", retry_after_seconds=6.2)
+    events = parsed(await frames_of(failing(busy), instance="/api/x"))
     _, name, said = events[-1]
     assert name == "error"
     assert (said["code"], said["status"], said["detail"]) == ("provider_busy", 503, "Come back later.")
     assert said["instance"] == "/api/x"
+    assert said["retry_after_seconds"] == 7
 
 
 async def test_a_fault_of_our_own_tells_nothing_of_the_inside():

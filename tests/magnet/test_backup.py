@@ -202,6 +202,18 @@ def test_a_backup_of_an_older_magnet_is_migrated(original, empty, tmp_path):
     assert empty.answer() == original.answer()
 
 
+def test_a_command_on_the_tables_of_an_older_magnet_says_what_to_run(original):
+    with original.database() as connection:
+        connection.execute("ALTER TABLE tools_app_ragtool RENAME COLUMN description TO what_it_was")
+        connection.commit()
+
+        said = original.refusal("ask", "handbook", QUESTION)
+
+        connection.execute("ALTER TABLE tools_app_ragtool RENAME COLUMN what_it_was TO description")
+        connection.commit()
+    assert "Run `manage.py migrate`" in said
+
+
 def test_a_backup_never_overwrites_a_file(original, archive):
     body = archive.read_bytes()
 
