@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from knowledge import ledger, originals
 from knowledge.connectors.base import Connector, Gone, ListingItem, RemoteDocument, Rest
@@ -20,8 +21,37 @@ from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
 from magnet.callers import normalized_groups
 from magnet.cleaning import storable
 
-BATCH = 200
+BATCH = 1_000
 DESCRIPTION = ("given_title", "url", "media_type", "metadata", "groups")
+NAMED = ("remote_key", *DESCRIPTION, "version")
+
+# What a listing has named, for as long as it lasts: what stays the same is not written at all.
+FORGET_THE_LAST = """
+drop table if exists pg_temp.listed;
+create temporary table listed (remote_key text collate "C" primary key)
+"""
+FORGET = "drop table pg_temp.listed"
+COMPARE = """
+with named as (
+    select * from unnest(%(remote_key)s::text[], %(given_title)s::text[], %(url)s::text[], %(media_type)s::text[],
+        %(metadata)s::jsonb[], %(groups)s::jsonb[], %(version)s::text[])
+    as n(remote_key, given_title, url, media_type, metadata, groups, version)
+), fresh as (
+    insert into pg_temp.listed select remote_key from named on conflict do nothing returning remote_key
+)
+select count(*), array_agg(n.remote_key) filter (where d.id is null),
+    array_agg(n.remote_key) filter (where d.id is not null and (
+        (d.version, d.given_title, d.url, d.metadata) <> (n.version, n.given_title, n.url, n.metadata)
+        or to_jsonb(d.groups) is distinct from n.groups
+        or n.media_type not in ('', d.media_type)))
+from fresh join named n using (remote_key)
+    left join knowledge_document d on d.source_id = %(source)s and d.remote_key = n.remote_key
+"""
+GONE = """
+select d.id from knowledge_document d
+where d.source_id = %(source)s and (%(all)s or d.remote_key = any(%(named)s))
+    and not exists (select from pg_temp.listed l where l.remote_key = d.remote_key)
+"""
 
 
 @dataclass
@@ -58,6 +88,8 @@ class Heard:
 
     keeps_the_rest: bool = False
     gone: set[str] = field(default_factory=set)
+    unfit: int = 0
+    first_unfit: str = ""
 
     def documents(self, items: Iterable[ListingItem]) -> Iterator[RemoteDocument]:
         for item in items:
@@ -65,10 +97,22 @@ class Heard:
                 self.keeps_the_rest = True
             elif isinstance(item, Gone):
                 self.gone.add(remote_key(item.remote_id))
+            elif not 0 < len(item.remote_id) <= MAX_REMOTE_ID_CHARACTERS:
+                self.unfit += 1
+                self.first_unfit = self.first_unfit or item.remote_id[:80]
             else:
                 # Deleted and made again under the same id.
                 self.gone.discard(remote_key(item.remote_id))
                 yield item
+
+    @property
+    def notice(self) -> str:
+        if not self.unfit:
+            return ""
+        return (
+            f"Left out {self.unfit:,}, because the id (the address, the path) has no or more than "
+            f"{MAX_REMOTE_ID_CHARACTERS:,} characters: {self.first_unfit}…."
+        )
 
 
 def take_stock(run: SyncRun, index: KnowledgeIndex, connector: Connector, *, token: UUID) -> Stock:
@@ -78,16 +122,24 @@ def take_stock(run: SyncRun, index: KnowledgeIndex, connector: Connector, *, tok
     """
     listing, heard = uuid4(), Heard()
     run.note(token, listed=0, added=0, changed=0, unchanged=0)
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_THE_LAST)
     for batch in _batches(heard.documents(connector.list(Known(run.source)))):
         _store(run, index, batch, listing=listing, token=token)
     state = storable(connector.state)
+    notice = " ".join(said for said in (str(state.get("notice") or ""), heard.notice) if said)
     with transaction.atomic():
         # The run's row first: to a late step, all that another one has listed meanwhile would seem to be gone.
-        run.note(token, **({"notice": str(state["notice"])} if state.get("notice") else {}))
-        gone = run.source.documents.exclude(listed_by=listing)
-        if heard.keeps_the_rest:
-            gone = gone.filter(remote_key__in=heard.gone)
-        return Stock(list(gone.values_list("id", flat=True)), state)
+        run.note(token, **({"notice": notice} if notice else {}))
+        return Stock(_gone(run.source_id, heard), state)
+
+
+def _gone(source: int, heard: Heard) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(GONE, {"source": source, "named": list(heard.gone), "all": not heard.keeps_the_rest})
+        gone = [document for (document,) in cursor.fetchall()]
+        cursor.execute(FORGET)
+    return gone
 
 
 def _batches(documents: Iterator[RemoteDocument]) -> Iterator[list[RemoteDocument]]:
@@ -96,79 +148,85 @@ def _batches(documents: Iterator[RemoteDocument]) -> Iterator[list[RemoteDocumen
 
 
 def _store(run: SyncRun, index: KnowledgeIndex, batch: list[RemoteDocument], *, listing: UUID, token: UUID) -> None:
-    named = {remote_key(remote.remote_id): remote for remote in batch if _fits(remote)}
+    named = {remote_key(remote.remote_id): remote for remote in batch}
     with transaction.atomic():
         # The run's row first: a step that has lost its lease stops before it writes.
         run.note(token, listed=F("listed") + len(named))
-        found = run.source.documents.filter(remote_key__in=named).without_body().order_by("pk")
-        known = {row.remote_key: row for row in found.select_for_update(of=("self",), no_key=True)}
-        old_files = _update(run, known.values(), named, listing=listing, token=token)
-        new = {key: remote for key, remote in named.items() if key not in known}
-        _insert(run, index, new, listing=listing, token=token)
+        fresh, new, different = _compare(run.source_id, named, listing=listing)
+        found = run.source.documents.filter(remote_key__in=different).without_body().order_by("pk")
+        changed, old_files = _update(found.select_for_update(of=("self",), no_key=True), named, listing=listing)
+        _insert(run.source, index, {key: named[key] for key in new}, listing=listing)
+        counts = {"added": len(new), "changed": changed, "unchanged": fresh - len(new) - changed}
+        run.note(token, **{name: F(name) + count for name, count in counts.items()})
         transaction.on_commit(partial(originals.discard, old_files))
 
 
-def _fits(remote: RemoteDocument) -> bool:
-    return 0 < len(remote.remote_id) <= MAX_REMOTE_ID_CHARACTERS
+def _compare(
+    source: int, named: dict[str, RemoteDocument], *, listing: UUID
+) -> tuple[int, Sequence[str], Sequence[str]]:
+    """How many are named for the first time by this listing, and which of those are new, and which differ."""
+    columns: dict[str, list[Any]] = {name: [] for name in NAMED}
+    for key, remote in named.items():
+        columns["remote_key"].append(key)
+        for name, value in _described(remote, listing=listing).items():
+            columns[name].append(Jsonb(value) if name in ("metadata", "groups") and value is not None else value)
+    with connection.cursor() as cursor:
+        cursor.execute(COMPARE, {**columns, "source": source})
+        fresh, new, different = cursor.fetchone()
+    return fresh, new or (), different or ()
 
 
-def _insert(run: SyncRun, index: KnowledgeIndex, new: dict[str, RemoteDocument], *, listing: UUID, token: UUID) -> None:
+def _insert(source: KnowledgeSource, index: KnowledgeIndex, new: dict[str, RemoteDocument], *, listing: UUID) -> None:
     rows = [
-        Document(source=run.source, remote_id=storable(remote.remote_id), remote_key=key, listed_by=listing)
+        describe(Document(source=source, remote_id=storable(remote.remote_id), remote_key=key), remote, listing=listing)
         for key, remote in new.items()
     ]
-    for row, remote in zip(rows, new.values(), strict=True):
-        describe(row, remote, listing=listing)
     Document.objects.bulk_create(rows)
     ledger.add(index, [row.id for row in rows])
-    run.note(token, added=F("added") + len(rows))
 
 
-def _update(
-    run: SyncRun,
-    known: Iterable[Document],
-    named: dict[str, RemoteDocument],
-    *,
-    listing: UUID,
-    token: UUID,
-) -> list[str]:
-    """Bring known documents up to date; returns the names of files that were replaced."""
-    changed, old_files, fresh = [], [], 0
+def _update(known: Iterable[Document], named: dict[str, RemoteDocument], *, listing: UUID) -> tuple[int, list[str]]:
+    """Bring known documents up to date; returns how many changed, and the names of files that were replaced."""
+    changed, old_files = [], []
     for document in known:
-        if document.listed_by == listing:
-            continue  # Named twice by one listing.
-        fresh += 1
         before, old_file = _state(document), document.file.name
         describe(document, named[document.remote_key], listing=listing)
-        document.listed_by = listing
         if _state(document) != before:
             document.changed_at = timezone.now()
             changed.append(document)
             old_files += [old_file] if old_file and old_file != document.file.name else []
     columns = [*DESCRIPTION, "title", "version", "fetched_version", "file", "file_hash", "file_bytes"]
     Document.objects.bulk_update(changed, [*columns, "content_hash", "changed_at"])
-    Document.objects.filter(source_id=run.source_id, remote_key__in=named).update(listed_by=listing)
     ledger.make_due([document.id for document in changed])
-    run.note(token, changed=F("changed") + len(changed), unchanged=F("unchanged") + fresh - len(changed))
-    return old_files
+    return len(changed), old_files
 
 
 def _state(document: Document) -> tuple[Any, ...]:
     return (*(getattr(document, name) for name in DESCRIPTION), document.version, document.content_hash)
 
 
-def describe(document: Document, remote: RemoteDocument, *, listing: UUID) -> None:
+def _described(remote: RemoteDocument, *, listing: UUID) -> dict[str, Any]:
+    """What the source says of a document, as it is stored."""
+    return {
+        "given_title": storable(remote.title)[:1_000],
+        "url": storable(remote.url)[:4_000],
+        "media_type": remote.media_type[:200],
+        "metadata": storable(dict(remote.metadata)),
+        "groups": None if remote.groups is None else list(normalized_groups(remote.groups)),
+        # Without a version the content must be fetched each time: every listing is a version of its own.
+        "version": (remote.version or f"listing {listing}")[:500],
+    }
+
+
+def describe(document: Document, remote: RemoteDocument, *, listing: UUID) -> Document:
     """Take over what the source says of a document (not saved); its content too, where the listing had it."""
-    document.given_title = storable(remote.title)[:1_000]
+    said = _described(remote, listing=listing)
+    version, said["media_type"] = said.pop("version"), said["media_type"] or document.media_type
+    for name, value in said.items():
+        setattr(document, name, value)
     document.title = document.given_title or document.title
-    document.url = storable(remote.url)[:4_000]
-    document.media_type = (remote.media_type or document.media_type)[:200]
-    document.metadata = storable(dict(remote.metadata))
-    document.groups = None if remote.groups is None else list(normalized_groups(remote.groups))
-    # Without a version the content must be fetched each time: every listing is a version of its own.
-    version = (remote.version or f"listing {listing}")[:500]
     if version == document.version:
-        return
+        return document
     document.version = version
     if remote.content is not None:
         original = originals.keep(remote.content.body, filename=remote.content.filename or remote.remote_id)
@@ -177,3 +235,4 @@ def describe(document: Document, remote: RemoteDocument, *, listing: UUID) -> No
         document.file, document.file_hash, document.file_bytes = original.name, original.sha256, original.size
         document.media_type = (remote.content.media_type or document.media_type)[:200]
         document.fetched_version = version
+    return document

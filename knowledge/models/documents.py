@@ -61,8 +61,6 @@ class Document(models.Model):
     fetched_version = models.CharField(max_length=500, blank=True, editable=False)
     # Text handed in and not indexed yet: `text` changes together with its chunks, in one transaction.
     incoming_text = models.TextField(null=True, editable=False)
-    # The listing that named it last; what a complete listing did not name is deleted.
-    listed_by = models.UUIDField(null=True, blank=True, editable=False)
 
     file = models.FileField(_("original"), blank=True, max_length=300)
     file_hash = models.CharField(max_length=64, blank=True, editable=False)
