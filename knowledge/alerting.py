@@ -29,10 +29,9 @@ def ended(run: SyncRun) -> None:
 
 
 def _waiting(run: SyncRun) -> str:
-    return (
-        f"The sync would delete {run.deletions_waiting:,} documents, more than the limit of "
-        f"{run.source.deletion_guard_percent} %. Look at it, and approve or cancel it."
-    )
+    count = f"{run.deletions_waiting:,} document{'' if run.deletions_waiting == 1 else 's'}"
+    guard = run.source.deletion_guard_percent
+    return f"The sync would delete {count}, more than the limit of {guard} %. Look at it, and approve or cancel it."
 
 
 def _had_failed_before(run: SyncRun) -> bool:

@@ -58,7 +58,7 @@ class WebhookAdmin(MagnetAdmin):
     menu = [MenuEntry(INSIGHT, 8, gettext_lazy("Webhooks"), "webhook", "admin:magnet_webhook_changelist")]
     empty_icon = "webhook"
     empty_text = gettext_lazy(
-        "A webhook tells another system when a sync fails, recovers, is late or waits for approval."
+        "A webhook tells another system when a sync fails, recovers, is late or waits."
     )
     form = WebhookForm
     list_display = ("name", "url", "state", "undelivered")

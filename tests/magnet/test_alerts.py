@@ -1,4 +1,4 @@
-"""Webhooks and e-mails: signed, sent until they arrive, never twice at once, and a receiver that says no is left alone."""
+"""Webhooks and e-mails: signed, sent until they arrive, never twice at once, and no more to who says no."""
 
 import base64
 import hashlib
@@ -75,7 +75,7 @@ def test_a_message_is_signed_so_that_the_receiver_can_prove_it(webhook, receiver
     assert alerts.send_due() == 1
 
     ((headers, body),) = receiver.got
-    key = base64.urlsafe_b64decode(webhook.secret.removeprefix("whsec_") + "==")
+    key = base64.b64decode(webhook.secret.removeprefix("whsec_"))
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
@@ -103,9 +103,9 @@ def test_only_who_asked_for_an_event_is_told(webhook, receiver):
 
 
 def test_a_message_of_a_change_that_is_rolled_back_is_never_sent(webhook, receiver):
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         tell()
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
 
     assert alerts.send_due() == 0
     assert receiver.got == []
@@ -199,7 +199,8 @@ def test_people_who_want_alerts_get_an_e_mail(settings):
     assert "/admin/x" in message.body
 
 
-def test_without_a_mail_server_nobody_waits_for_an_e_mail():
+def test_without_a_mail_server_nobody_waits_for_an_e_mail(settings):
+    settings.EMAIL_BACKEND = alerts.CONSOLE
     User.objects.create_user("ann@example.com", gets_alerts=True)
     assert tell() == 0
 
