@@ -78,6 +78,7 @@ def test_only_the_settings_read_the_environment():
         "magnet/processes/start_up.py",
         "magnet/processes/supervisor.py",
         "magnet/postgres/embedded_postgres.py",
+        "knowledge/readers/isolation.py",
     }
 
 

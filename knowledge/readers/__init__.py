@@ -5,18 +5,28 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from knowledge.readers.base import Extract, Reader
+from knowledge.readers.code import CodeReader
 from knowledge.readers.csv import CsvReader
 from knowledge.readers.decoding import believe_charset, clean, is_binary, utf_16_without_mark
 from knowledge.readers.docx import DocxReader
+from knowledge.readers.eml import EmlReader
+from knowledge.readers.epub import EpubReader
 from knowledge.readers.html import HtmlReader
 from knowledge.readers.isolation import read_isolated
+from knowledge.readers.json import JsonReader
 from knowledge.readers.markdown import MarkdownReader
+from knowledge.readers.msg import MsgReader
+from knowledge.readers.odt import OdtReader
 from knowledge.readers.pdf import PdfReader
+from knowledge.readers.pptx import PptxReader
 from knowledge.readers.refusal import unreadable
 from knowledge.readers.signatures import GENERIC_MEDIA_TYPES, kind_by_content, split_media_type
 from knowledge.readers.text import TextReader
+from knowledge.readers.xlsx import XlsxReader
 
 __all__ = ["READERS", "Extract", "Reader", "clean", "read", "read_text", "reader_for", "supported_extensions"]
+
+VOWELS = "AEIO"
 
 READERS: dict[str, type[Reader]] = {
     "markdown": MarkdownReader,
@@ -25,6 +35,14 @@ READERS: dict[str, type[Reader]] = {
     "pdf": PdfReader,
     "docx": DocxReader,
     "csv": CsvReader,
+    "xlsx": XlsxReader,
+    "pptx": PptxReader,
+    "odt": OdtReader,
+    "epub": EpubReader,
+    "eml": EmlReader,
+    "msg": MsgReader,
+    "json": JsonReader,
+    "code": CodeReader,
 }
 
 
@@ -51,10 +69,12 @@ def reader_for(body: bytes, *, media_type: str = "", filename: str = "") -> type
     if kind := kind_by_content(body, filename=filename):
         return READERS[kind]
     kind = kind_by_claim(media_type=media_type, filename=filename)
-    if kind and not READERS[kind].is_text:
+    # An e-mail has no signature: its reader looks at the headers.
+    if kind and kind != "eml" and not READERS[kind].is_text:
         label = READERS[kind].label
+        named = f"an {label}" if label[0] in VOWELS else f"a {label}"
         raise unreadable(
-            filename, f"claims to be a {label} file but is none. Check where it came from and save it again."
+            filename, f"claims to be {named} file but is none. Check where it came from and save it again."
         )
     if not kind and is_binary(body) and not utf_16_without_mark(body):
         labels = ", ".join(f"{reader.label} ({', '.join(reader.extensions)})" for reader in READERS.values())

@@ -39,6 +39,7 @@ MAX_NOISE_SHARE = 0.5
 CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w-]{2,40})", re.IGNORECASE)
 # The parser's time grows with the square of the depth; no page that people wrote comes near this.
 MAX_DEPTH = 3_000
+DEEP_SENTENCE = "is nested too deep to be a web page. Save its text as a document of its own."
 # Every tag but those that never are closed, or need not be.
 TAG = re.compile(
     r"<(/?)(?!(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr|p|li|dt|dd|td|th|tr|tbody|thead|"
@@ -71,7 +72,7 @@ class HtmlReader(Reader):
 
 
 def nested_too_deep(filename: str) -> UnreadableDocument:
-    return unreadable(filename, "is nested too deep to be a web page. Save its text as a document of its own.")
+    return unreadable(filename, DEEP_SENTENCE)
 
 
 def depth_of(text: str) -> int:

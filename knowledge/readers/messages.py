@@ -1,4 +1,4 @@
-"""How the reading process and its parent talk: parts of bytes, each behind its length. Never pickles: a parser may lie."""
+"""How the reading process and its parent talk: bytes behind their length, and no pickles, because a parser may lie."""
 
 from __future__ import annotations
 

@@ -41,17 +41,24 @@ FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "is a program, not a document."),
 )
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-# A part that tells what an Office or OpenDocument package is.
+# A part that tells what a package is, and the kind of reader for it.
 PACKAGES: tuple[tuple[str, str], ...] = (
-    ("xl/workbook", "is an Excel workbook. Save each sheet as CSV and upload that."),
-    ("ppt/presentation.xml", "is a PowerPoint presentation. Save it as PDF and upload that."),
-    ("META-INF/container.xml", "is an e-book (EPUB). Save it as PDF or HTML and upload that."),
-    ("content.xml", "is an OpenDocument file. Save it as DOCX or PDF and upload that."),
+    ("word/document.xml", "docx"),
+    ("word/document2.xml", "docx"),
+    ("xl/workbook.xml", "xlsx"),
+    ("ppt/presentation.xml", "pptx"),
+    ("META-INF/container.xml", "epub"),
+    ("content.xml", "odt"),
 )
+BINARY_WORKBOOK = "xl/workbook.bin"
+# The stream that every Outlook mail has, as its container's directory writes it.
+OUTLOOK_MAIL = "__properties_version1.0".encode("utf-16-le")
+# The directory of a package is read outside the reading process, so it is looked at only if it is not absurd.
+DIRECTORY_ENTRY, MOST_ENTRIES = b"PK\x01\x02", 50_000
 
 
 def kind_by_content(body: bytes, *, filename: str) -> str:
-    """Return "pdf", "docx", "html", or "" for what may be any kind of text; refuse what is known to be foreign."""
+    """Return a kind such as "pdf" or "docx", or "" for what may be any text; refuse what is known to be foreign."""
     if not body.strip(b"\x00 \t\r\n\f\xef\xbb\xbf"):
         raise unreadable(filename, "is empty. Check the file and upload it again.")
     # Programs put a line or two before the signature, and every PDF reader forgives it.
@@ -59,6 +66,8 @@ def kind_by_content(body: bytes, *, filename: str) -> str:
         return "pdf"
     if body.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return kind_of_package(body, filename=filename)
+    if body.startswith(OLE) and OUTLOOK_MAIL in body:
+        return "msg"
     if body.startswith(OLE):
         raise unreadable(filename, sentence_for_ole(body))
     for signature, sentence in FOREIGN:
@@ -69,16 +78,18 @@ def kind_by_content(body: bytes, *, filename: str) -> str:
 
 
 def kind_of_package(body: bytes, *, filename: str) -> str:
+    if body.count(DIRECTORY_ENTRY) > MOST_ENTRIES:
+        raise unreadable(filename, "is a compressed archive of far too many files. Unpack it and upload the files.")
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as package:
-            names = package.namelist()
+            names = frozenset(package.namelist())
     except (zipfile.BadZipFile, ValueError, RuntimeError) as error:
         raise unreadable(filename, "is damaged or not complete. Save it again and upload the result.") from error
-    if "word/document.xml" in names or "word/document2.xml" in names:
-        return "docx"
-    for part, sentence in PACKAGES:
-        if any(name.startswith(part) for name in names):
-            raise unreadable(filename, sentence)
+    for part, kind in PACKAGES:
+        if part in names:
+            return kind
+    if BINARY_WORKBOOK in names:
+        raise unreadable(filename, "is a binary Excel workbook (XLSB). Save it as XLSX and upload that.")
     raise unreadable(filename, "is a compressed archive. Unpack it and upload the files inside.")
 
 
@@ -86,7 +97,7 @@ def sentence_for_ole(body: bytes) -> str:
     """Word keeps both its old format and its locked documents in the same old container."""
     if "EncryptedPackage".encode("utf-16-le") in body:
         return "is protected by a password. Save it without the password and upload it again."
-    return "is in an old Office format (DOC, XLS or PPT). Save it as DOCX, CSV or PDF and upload that."
+    return "is in an old Office format (DOC, XLS or PPT). Save it as DOCX, XLSX, PPTX or PDF and upload that."
 
 
 def split_media_type(media_type: str) -> tuple[str, str]:

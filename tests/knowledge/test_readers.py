@@ -14,7 +14,9 @@ def refusal(body: bytes, **about: str) -> str:
 
 
 def test_every_kind_has_a_label_and_its_extensions_are_offered():
-    assert set(READERS) == {"markdown", "text", "html", "pdf", "docx", "csv"}
+    assert set(READERS) == {
+        *("markdown", "text", "html", "pdf", "docx", "csv", "xlsx", "pptx", "odt", "epub", "eml", "msg", "json", "code")
+    }
     assert all(reader.label and reader.extensions and reader.media_types for reader in READERS.values())
     assert {".md", ".txt", ".html", ".pdf", ".docx", ".csv"} <= set(supported_extensions())
 
@@ -26,7 +28,7 @@ def test_every_kind_has_a_label_and_its_extensions_are_offered():
         ({"filename": "notes.md", "media_type": "text/plain"}, "Markdown"),
         ({"filename": "page", "media_type": "text/html; charset=utf-8"}, "Web page"),
         ({"filename": "list.csv", "media_type": "application/octet-stream"}, "CSV table"),
-        ({"filename": "config.yaml"}, "Plain text"),
+        ({"filename": "server.conf"}, "Plain text"),
         ({}, "Plain text"),
     ],
 )
@@ -74,7 +76,10 @@ def test_binary_nonsense_with_the_name_of_a_text_is_refused():
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
             "protected by a password",
         ),
-        (files.zipped(xl__workbook=b"<workbook/>"), "Excel workbook. Save each sheet as CSV"),
+        (
+            files.with_part(files.zipped(a=b""), "xl/workbook.bin", b"x"),
+            "binary Excel workbook (XLSB). Save it as XLSX",
+        ),
         (files.zipped(ppt__presentation=b"x"), "compressed archive. Unpack it"),
         (b"PK\x03\x04 cut off", "damaged or not complete"),
     ],
