@@ -1,4 +1,4 @@
-"""Whether a cookie is the session of somebody signed in: asked before a large body is read, which Django would store."""
+"""Whether a cookie is the session of somebody signed in: asked before a large body is read and stored."""
 
 from __future__ import annotations
 
