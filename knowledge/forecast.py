@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Q, Sum
 
+from knowledge import ledger
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from magnet.models import AIModel
 from magnet.providers.base import Usage
@@ -60,7 +61,7 @@ def of_reindex(source: KnowledgeSource, live: KnowledgeIndex) -> Forecast:
     is_same_model = source.embedding_model_id == live.embedding_model_id and live.dimensions == (
         source.embedding_model.dimensions or 0
     )
-    is_cut_alike = (source.chunker, source.chunker_config) == (live.chunker, live.chunker_config)
+    is_cut_alike = ledger.cut_of(source) == ledger.cut_of(live)
     low = 0.0 if is_same_model else tokens * LITTLE_LESS
     high = tokens * (LITTLE_MORE if is_cut_alike else OTHER_BORDERS)
     # The same texts under the same model: every vector is used again.

@@ -16,8 +16,10 @@ from django.db import connection, transaction
 from django.db.models import Case, Count, F, Max, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
+from pydantic import ValidationError as ShapeError
 
 from knowledge import originals, run_log
+from knowledge.chunkers import chunker_kind
 from knowledge.models import DeletedDocument, Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
 from magnet.errors import MagnetError, ProviderError, SourceError, StillInUse
@@ -63,7 +65,19 @@ def settings_hash(source: KnowledgeSource) -> str:
 
 def wants_another(source: KnowledgeSource, index: KnowledgeIndex) -> bool:
     """Whether the settings of a source differ from those of a generation; then a re-index is offered."""
-    return index.settings_hash != settings_hash(source) or index.dimensions != (source.embedding_model.dimensions or 0)
+    dimensions = source.embedding_model.dimensions or 0
+    return [*cut_of(source), source.embedding_model_id, dimensions, source.language] != [
+        *cut_of(index), index.embedding_model_id, index.dimensions, index.language
+    ]  # fmt: skip
+
+
+def cut_of(row: KnowledgeSource | KnowledgeIndex) -> tuple[str, dict[str, Any]]:
+    """How texts are cut, with the values that are not set: to write a default down changes nothing."""
+    shape = chunker_kind(row.chunker).Config
+    try:
+        return row.chunker, shape.model_validate(row.chunker_config).model_dump(mode="json")
+    except ShapeError:
+        return row.chunker, row.chunker_config
 
 
 @transaction.atomic

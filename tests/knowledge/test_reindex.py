@@ -71,6 +71,7 @@ class TestBuilding:
     def test_settings_that_serve_already_are_refused_and_so_is_a_second_re_index(self):
         source = factories.source()
         factories.push(source, cows="Cows make milk.")
+        ask_for_chunks_of(source, 256)  # The default, written down.
         with pytest.raises(Conflict, match="serve already"):
             reindex.start(source)
         ask_for_chunks_of(source, 40)
