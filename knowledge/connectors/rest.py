@@ -157,7 +157,9 @@ class RestClient:
         """The address of a path; what is a whole address already stays as it is."""
         if "://" in path.partition("?")[0]:
             return path
-        return f"{self.base_url}/{path.lstrip('/')}" if not path.startswith("?") else self.base_url + path
+        if not path or path.startswith("?"):
+            return self.base_url + path
+        return f"{self.base_url}/{path.lstrip('/')}"
 
     def decoded(self, response: Response) -> Any:
         try:
