@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -26,11 +26,18 @@ HTML = {"text/html", "application/xhtml+xml"}
 REQUESTS_PER_PAGE = 4
 
 
+# Makes of an answer, and the address that it came from, what to remember of a page and its content.
+PageReader = Callable[[Response, str], tuple[PageRecord, Content]]
+
+
 class Crawl:
     """Walks breadth first, so that what a limit cuts off is what lies farthest from the start."""
 
-    def __init__(self, site: Site, *, known: Mapping[str, str], before: PageMemory) -> None:
+    def __init__(
+        self, site: Site, *, known: Mapping[str, str], before: PageMemory, read: PageReader | None = None
+    ) -> None:
         self.site = site
+        self.read = read or read_whole
         self.known = known
         self.before = before
         self.after = PageMemory()
@@ -79,7 +86,7 @@ class Crawl:
         elif response.status in GONE or response.redirects_to or not response.is_read:
             self._expect_more_of_the_start(url, response)
         elif page_url == url or self._is_new_target(url, page_url):
-            yield page_url, *read(response, url=page_url)
+            yield page_url, *self.read(response, page_url)
 
     def _record_to_compare(self, url: str) -> PageRecord | None:
         """Ask "has it changed?" only where the stored document came from this very answer."""
@@ -171,7 +178,7 @@ def may_pass(error: FetchFailed | AddressRefused) -> bool:
     return error.extra.get("reason") in PASSING_REASONS | {"tls"} or status >= 500 or status in {408, 425, 429}
 
 
-def read(response: Response, *, url: str) -> tuple[PageRecord, Content]:
+def read_whole(response: Response, url: str) -> tuple[PageRecord, Content]:
     """What to remember of a page, and its content for the readers."""
     media_type = response.media_type
     if media_type in VAGUE:

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from knowledge.connectors.base import Connector, Content, RemoteDocument
-from knowledge.connectors.crawl import Crawl, read
-from knowledge.connectors.page_memory import PageMemory
+from knowledge.connectors.crawl import Crawl, read_whole
+from knowledge.connectors.page_memory import PageMemory, PageRecord
 from knowledge.connectors.page_urls import canonical_url, path_of
 from knowledge.connectors.site import Site, WebsiteConfig, WebsiteSecrets
 from knowledge.connectors.sitemaps import MAX_BYTES, pages_of
 from magnet.errors import AddressRefused, FetchFailed, ListingFailed
-from magnet.outbound.http import OutboundClient, origin_of
+from magnet.outbound.http import OutboundClient, Response, origin_of
 
 SITEMAP_ENDINGS = (".xml", ".xml.gz", ".txt")
 
@@ -48,7 +48,7 @@ class WebsiteConnector(Connector):
             found = sum(1 for _ in islice(self._sitemap_pages(), self.config.max_pages + 1))
             more = "more than " * (found > self.config.max_pages)
             return f"Found {more}{min(found, self.config.max_pages):,} pages in the sitemap of {self.config.start_url}."
-        crawl = Crawl(self.site, known={}, before=PageMemory())
+        crawl = self._crawl({}, before=PageMemory())
         self._refuse_forbidden_start()
         for _ in crawl.documents([self.config.start_url], max_depth=0):
             pass
@@ -57,7 +57,7 @@ class WebsiteConnector(Connector):
         return f"Found “{start.title}” at {self.config.start_url} with {len(links):,} links into the site."
 
     def list(self, known: Mapping[str, str]) -> Iterator[RemoteDocument]:
-        crawl = Crawl(self.site, known=known, before=PageMemory.from_state(self.state))
+        crawl = self._crawl(known, before=PageMemory.from_state(self.state))
         if self.config.mode == "sitemap":
             yield from crawl.documents(self._sitemap_pages(), max_depth=0)
         else:
@@ -74,10 +74,16 @@ class WebsiteConnector(Connector):
             response = self.site.file(url)
         except (AddressRefused, ListingFailed) as error:  # the latter from a robots.txt that cannot be had
             raise FetchFailed(error.detail) from error
-        return read(response, url=canonical_url(response.url) or url)[1]
+        return self._read(response, canonical_url(response.url) or url)[1]
 
     def close(self) -> None:
         self.client.close()
+
+    def _crawl(self, known: Mapping[str, str], *, before: PageMemory) -> Crawl:
+        return Crawl(self.site, known=known, before=before, read=self._read)
+
+    def _read(self, response: Response, url: str) -> tuple[PageRecord, Content]:
+        return read_whole(response, url)
 
     def _refuse_forbidden_start(self) -> None:
         start = self.config.start_url

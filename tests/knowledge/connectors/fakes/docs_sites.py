@@ -34,7 +34,8 @@ def docusaurus(title: str, text: str, menu: Sequence[str], *, crumbs: Sequence[s
 def read_the_docs(title: str, text: str, menu: Sequence[str], *, crumbs: Sequence[str]) -> str:
     path = "".join(f"<li><a href='#'>{crumb}</a></li>" for crumb in crumbs)
     return (
-        f"<html><head><title>{title} — Handbook</title></head><body><nav class='wy-nav-side'><ul>{links(menu)}</ul></nav>"
+        f"<html><head><title>{title} — Handbook</title></head><body>"
+        f"<nav class='wy-nav-side'><ul>{links(menu)}</ul></nav>"
         f"<section><div role='navigation'><ul class='wy-breadcrumbs'><li>»</li>{path}<li class='active'>{title}</li>"
         f"<li class='wy-breadcrumbs-aside'>View page source</li></ul></div><div role='main' class='document'>"
         f"<h1>{title}\uf0c1</h1><p>{text}</p></div></section></body></html>"
