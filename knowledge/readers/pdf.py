@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from knowledge.readers.base import Extract, Reader
 from knowledge.readers.decoding import clean
 from knowledge.readers.markdown import first_heading
+from knowledge.readers.ocr import Recognition
 from knowledge.readers.pdf_layout import Line, join_pages, pages_as_markdown
+from knowledge.readers.pdf_tables import Cell, merged
 from knowledge.readers.refusal import MAX_TEXT_CHARACTERS, too_long, unreadable
 
 if TYPE_CHECKING:
@@ -41,16 +43,14 @@ class PdfReader(Reader):
             document = opened(body, filename=filename)
             try:
                 pages = pages_of(document, filename=filename)
+                recognition = Recognition()
+                recognised = recognised_pages(document, pages, recognition=recognition)
                 title = clean(document.get_metadata_dict().get("Title", "")).strip()
             finally:
                 document.close()
-        texts = [clean(text) for text in pages_as_markdown(pages)]
+        texts = [clean(text) or seen for text, seen in zip(pages_as_markdown(pages), recognised, strict=True)]
         if not any(text.strip() for text in texts):
-            raise unreadable(
-                filename,
-                "contains only pictures (it was scanned), so there is no text to read. "
-                "Run text recognition (OCR) over it and upload the result.",
-            )
+            raise unreadable(filename, sentence_for_pictures(recognition))
         text, page_starts = join_pages(texts)
         return Extract(
             text=text,
@@ -58,6 +58,22 @@ class PdfReader(Reader):
             page_starts=page_starts,
             metadata={"pages": len(texts)},
         )
+
+
+def recognised_pages(document: PdfDocument, pages: list[list[Line]], *, recognition: Recognition) -> list[str]:
+    """What can be recognised on the pages without text; "" for the others."""
+    return ["" if lines else recognition.text_of(document[number]) for number, lines in enumerate(pages)]
+
+
+def sentence_for_pictures(recognition: Recognition) -> str:
+    if not recognition.program:
+        return (
+            "contains only pictures (it was scanned), so there is no text to read. Run text recognition (OCR) over it "
+            "and upload the result, or have tesseract installed on the server, which then does so."
+        )
+    if recognition.is_over:
+        return "contains only pictures, more than can be recognised in the time for one file. Split it."
+    return "contains only pictures in which no text was recognised. Scan it with more contrast or a higher resolution."
 
 
 def opened(body: bytes, *, filename: str) -> PdfDocument:
@@ -120,6 +136,26 @@ def measured(text: str, *, text_page: PdfTextPage, offset: int) -> Line:
         base=boxes[0].bottom,
         right=boxes[-1].right,
         last_base=boxes[-1].bottom,
+        cells=cells_of(text, text_page=text_page, offset=offset, height=heights[len(heights) // 2]),
+    )
+
+
+def cells_of(text: str, *, text_page: PdfTextPage, offset: int, height: float) -> tuple[Cell, ...]:
+    """Return the pieces of a line that stand far apart, or nothing for a line of running text."""
+    from pypdfium2 import raw
+
+    start = raw.FPDFText_GetCharIndexFromTextIndex(text_page.raw, offset)
+    end = raw.FPDFText_GetCharIndexFromTextIndex(text_page.raw, offset + utf_16_units(text) - 1)
+    if start < 0 or end < start:
+        return ()
+    boxes = [text_page.get_rect(number) for number in range(text_page.count_rects(start, end - start + 1))]
+    columns = merged([(left, right) for left, _, right, _ in boxes], height=height)
+    if len(columns) < 2:
+        return ()
+    bottom, top = min(box[1] for box in boxes), max(box[3] for box in boxes)
+    return tuple(
+        Cell(left, right, HYPHEN_AT_LINE_END.sub("-", text_page.get_text_bounded(left - 1, bottom, right + 1, top)))
+        for left, right in columns
     )
 
 

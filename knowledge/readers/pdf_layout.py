@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
+from knowledge.readers.pdf_tables import Cell, as_markdown, is_row, is_table, runs
+
 # A heading is at least this much higher than the letters that most of the document is set in.
 HEADING_RATIO = 1.15
 MAX_HEADING_CHARACTERS = 200
@@ -41,6 +43,8 @@ class Line:
     base: float
     right: float
     last_base: float
+    # The pieces of a line that has wide gaps; empty for running text.
+    cells: tuple[Cell, ...] = ()
 
 
 def pages_as_markdown(pages: list[list[Line]]) -> list[str]:
@@ -95,11 +99,26 @@ def heading_levels(lines: list[Line]) -> dict[float, int]:
 
 
 def page_as_markdown(page: list[Line], *, levels: dict[float, int]) -> str:
-    """Join lines to paragraphs, and mark headings and bullets."""
+    """Write tables as such, and the lines between them as paragraphs."""
     pitch, widest = usual_pitch(page), max((line.right for line in page), default=0.0)
     parts: list[str] = []
+    loose: list[Line] = []
+    for are_rows, first, last in runs([is_row(line.cells) and not levels.get(line.height) for line in page]):
+        if not are_rows or not is_table([line.cells for line in page[first:last]]):
+            loose += page[first:last]
+            continue
+        parts += [joined(loose, levels=levels, pitch=pitch, widest=widest)]
+        parts += [as_markdown([line.cells for line in page[first:last]])]
+        loose = []
+    parts.append(joined(loose, levels=levels, pitch=pitch, widest=widest))
+    return "\n\n".join(filter(None, parts))
+
+
+def joined(lines: list[Line], *, levels: dict[float, int], pitch: float, widest: float) -> str:
+    """Join lines to paragraphs, and mark headings and bullets."""
+    parts: list[str] = []
     before: Line | None = None
-    for line in page:
+    for line in lines:
         level = levels.get(line.height, 0) if len(line.text) <= MAX_HEADING_CHARACTERS else 0
         text = BULLET.sub("- ", line.text, count=1) if BULLET.match(line.text) else line.text
         if before is None or begins_paragraph(line, after=before, pitch=pitch, widest=widest):

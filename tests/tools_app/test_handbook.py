@@ -12,7 +12,7 @@ from magnet.database import forget_configuration
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ANSWERS = {
-    "What can Magnet not do yet?": "Excel, PowerPoint",
+    "What can Magnet not do yet?": "the old Office formats",
     "My answer is wrong, what can I do?": "open the trace of the answer",
     "Is my data sent to OpenAI?": "only if you set a key of OpenAI",
     "How do I make a backup?": "pg_dump",
