@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from knowledge.chunkers.base import Chunker, MissingChunker, Piece
+from knowledge.chunkers.code import CodeChunker
+from knowledge.chunkers.markdown import MarkdownChunker
 from knowledge.chunkers.paragraphs import ParagraphChunker
+from knowledge.chunkers.semantic import SemanticChunker
+from knowledge.chunkers.sentences import SentenceChunker
+from knowledge.chunkers.whole import WholeChunker
 
 __all__ = ["CHUNKERS", "Chunker", "Piece", "chunker_kind"]
 
 CHUNKERS: dict[str, type[Chunker]] = {
     "paragraphs": ParagraphChunker,
+    "markdown": MarkdownChunker,
+    "whole": WholeChunker,
+    "sentences": SentenceChunker,
+    "semantic": SemanticChunker,
+    "code": CodeChunker,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +22,10 @@ class Piece:
     token_count: int
 
 
+# Texts in, a vector for each out, by the embedding model of the source.
+Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
+
+
 class Chunker(ABC):
     """One way to cut a text."""
 
@@ -28,8 +33,12 @@ class Chunker(ABC):
     description: ClassVar[str]
     Config: ClassVar[type[BaseModel]]
 
-    def __init__(self, config: Any) -> None:
+    # Whether it needs `embed` to cut, which costs as much as the embedding of its texts.
+    embeds: ClassVar[bool] = False
+
+    def __init__(self, config: Any, *, embed: Embed | None = None) -> None:
         self.config = config
+        self.embed = embed
 
     @abstractmethod
     def split(self, text: str) -> list[Piece]:
