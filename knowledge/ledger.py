@@ -22,8 +22,9 @@ from knowledge import originals, run_log
 from knowledge.chunkers import chunker_kind
 from knowledge.models import DeletedDocument, Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
-from magnet.errors import MagnetError, ProviderError, SourceError, StillInUse
+from magnet.errors import MagnetError, ProviderError, SourceError
 from magnet.models import AuditEntry, IdempotentRequest, Trace
+from magnet.models.uses import refuse_when_used, uses_of
 
 State = IndexedDocument.State
 
@@ -348,9 +349,7 @@ def lock_generations(sources: Iterable[int]) -> None:
 
 def delete_source(source: KnowledgeSource) -> int:
     """Remove a source with all that it holds; returns how many documents. Raises StillInUse, naming who uses it."""
-    users = source.used_by()
-    if users:
-        raise StillInUse(f"“{source.name}” is used by {', '.join(users)}. Take it out there first.", used_by=users)
+    refuse_when_used(source, uses_of(source))
     source.runs.stop()
     count = delete_documents(list(source.documents.values_list("id", flat=True)))
     with transaction.atomic():

@@ -12,12 +12,12 @@ from django.utils.text import slugify
 from pydantic import BaseModel
 from pydantic import ValidationError as ShapeError
 
-from magnet.errors import Conflict, InvalidInput, NotFound, StillInUse
+from magnet.errors import Conflict, InvalidInput, NotFound
 from magnet.models import AuditEntry
+from magnet.models.uses import refuse_when_used, uses_by
 from magnet.shape_faults import sentence
 
 M = TypeVar("M", bound=models.Model)
-MOST_NAMED = 20
 # Never written into the audit, not even encrypted.
 SECRET_COLUMNS = frozenset({"encrypted_api_key", "encrypted_secrets", "secret_hash"})
 
@@ -120,22 +120,8 @@ def remove(row: models.Model, *, delete: Callable[[Any], Any] = lambda row: row.
         delete(row)
     except (ProtectedError, RestrictedError) as error:
         users = error.protected_objects if isinstance(error, ProtectedError) else error.restricted_objects
-        used_by = _where_used(users)
-        names = ", ".join(f"{use['kind']} “{use['name']}”" for use in used_by[:MOST_NAMED])
-        raise StillInUse(
-            f"“{row}” is still used by {names}. Change or remove that first.", used_by=used_by[:MOST_NAMED]
-        ) from error
-
-
-def _where_used(users: Iterable[Any]) -> list[dict[str, str]]:
-    """What people know by name: a version stands for its tool, a tool's line in a table for that tool."""
-    seen: dict[tuple[str, str], dict[str, str]] = {}
-    for user in users:
-        row = getattr(user, "version", user) if not callable(getattr(user, "version", None)) else user
-        row = getattr(row, "identity", row)
-        kind, name = str(row._meta.verbose_name), str(row)
-        seen.setdefault((kind, str(row.pk)), {"kind": kind, "name": name, "slug": str(getattr(row, "slug", ""))})
-    return sorted(seen.values(), key=lambda use: (use["kind"], use["name"]))
+        refuse_when_used(row, uses_by(users))
+        raise
 
 
 def prove(shape: type[BaseModel], value: dict[str, Any] | None, *, field: str) -> None:

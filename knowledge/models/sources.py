@@ -141,15 +141,6 @@ class KnowledgeSource(Named, Tagged):
         """The generation that is built beside the live one, or that catches up to serve again."""
         return self.indexes.filter(status="building").first()
 
-    def used_by(self) -> list[str]:
-        """The names of what refers to this source (asked of the relations, so no upper floor is imported)."""
-        names = set()
-        for relation in self._meta.related_objects:
-            if relation.on_delete is models.PROTECT:
-                for row in relation.related_model._base_manager.filter(**{relation.field.name: self}):
-                    names.add(str(getattr(getattr(row, "version", row), "identity", row)))
-        return sorted(names)
-
     def leads_elsewhere(self, config: dict[str, Any]) -> bool:
         """Whether settings name a new address: whoever can change it must not learn the secrets for the old one."""
         return bool(_addresses(config) - _addresses(self.config))

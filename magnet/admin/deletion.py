@@ -8,14 +8,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import PROTECT, RESTRICT, Model
+from django.db.models import Model
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from magnet.errors import StillInUse
-
-# A page does not get longer than this; the rest is counted.
-SHOWN = 20
+from magnet.models import uses
 
 
 @dataclass(frozen=True)
@@ -27,35 +24,9 @@ class Use:
     url: str = ""
 
 
-# How a row that has no page of its own (a version, a join row) names the thing that people know.
-_owners: dict[type[Model], Callable[[Any], Model]] = {}
-
-
-def belongs_to(model: type[Model], owner: Callable[[Any], Model]) -> None:
-    """Say that a row of `model` is shown to people as its owner."""
-    _owners[model] = owner
-
-
 def uses_of(obj: Model) -> list[Use]:
-    """What refers to `obj` and forbids deleting it, at most SHOWN for each relation, without repetition."""
-    found: dict[Use, None] = {}
-    for relation in guarding_relations(obj):
-        rows = relation.related_model._default_manager.filter(**{relation.field.name: obj.pk})
-        found.update({use_of(row): None for row in rows[:SHOWN]})
-    found.pop(use_of(obj), None)
-    return list(found)
-
-
-def guarding_relations(obj: Model) -> list[Any]:
-    """Relations that forbid deleting, those without a name of their own (“+”) included."""
-    relations = obj._meta.get_fields(include_hidden=True)
-    return [relation for relation in relations if getattr(relation, "on_delete", None) in (PROTECT, RESTRICT)]
-
-
-def use_of(row: Model) -> Use:
-    while type(row) in _owners:
-        row = _owners[type(row)](row)
-    return Use(kind=capfirst(str(row._meta.verbose_name)), label=str(row), url=page_of(row))
+    """What refers to `obj` and forbids deleting it."""
+    return [Use(capfirst(use.kind), use.name, page_of(use.row)) for use in uses.uses_of(obj)]
 
 
 def page_of(row: Model) -> str:
@@ -68,6 +39,5 @@ def page_of(row: Model) -> str:
 @transaction.atomic
 def delete(obj: Model, *, by: Callable[[Any], None]) -> None:
     """Delete, as `by` does it. Raises StillInUse when something refers to it."""
-    if uses := uses_of(obj):
-        raise StillInUse(f"“{obj}” is still used by {uses[0].kind.lower()} “{uses[0].label}”.")
+    uses.refuse_when_used(obj, uses.uses_of(obj))
     by(obj)

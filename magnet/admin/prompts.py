@@ -8,13 +8,10 @@ from django.contrib import admin
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from magnet.admin.deletion import belongs_to
 from magnet.admin.menu import MODELS, MenuEntry
 from magnet.admin.versions import VersionedAdmin
-from magnet.models import PromptTemplate, PromptTemplateVersion
+from magnet.models import PromptTemplate
 from magnet.prompts import RAG_ANSWER
-
-belongs_to(PromptTemplateVersion, lambda version: version.identity)
 
 
 @admin.register(PromptTemplate)

@@ -69,7 +69,7 @@ async def test_a_source_in_use_stays_and_says_by_what(api):
     await in_database(prepare)
     refused = await api.delete("/api/knowledge-sources/office")
     assert (refused.status_code, refused.json()["code"]) == (409, "still_in_use")
-    assert refused.json()["used_by"] == ["Ask the office"]
+    assert refused.json()["used_by"] == [{"kind": "RAG tool", "name": "Ask the office", "slug": "ask"}]
     await api.delete("/api/rag-tools/ask")
     assert (await api.delete("/api/knowledge-sources/office")).status_code == 204
     assert not await in_database(KnowledgeSource.objects.exists)

@@ -14,19 +14,15 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from knowledge.models import KnowledgeSource
-from magnet.admin.deletion import belongs_to
 from magnet.admin.menu import TOOLS, MenuEntry
 from magnet.admin.version_form import VersionedForm
 from magnet.admin.versions import VersionedAdmin
 from magnet.models import AIModel
-from tools_app.models import RagTool, RagToolSource, RagToolVersion
+from tools_app.models import RagTool, RagToolSource
 
 LIST = "admin:tools_app_ragtool_changelist"
 # Filled in by the page's script for each passage.
 ANY_DOCUMENT = "00000000-0000-0000-0000-000000000000"
-
-belongs_to(RagToolVersion, lambda version: version.identity)
-belongs_to(RagToolSource, lambda row: row.version)
 
 
 class RagToolForm(VersionedForm):
