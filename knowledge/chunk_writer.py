@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from knowledge import originals
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex
@@ -17,22 +19,24 @@ from knowledge.models import Document, IndexedDocument, KnowledgeIndex
 STAGING = """
 create temporary table if not exists chunk_staging (
     document_id uuid, position int, heading text, page int, text text, start int, "end" int, vector_key bytea,
-    configuration text, words text, token_count int, embedding text
+    configuration text, words text, token_count int, embedding halfvec
 ) on commit delete rows;
 create temporary table if not exists word_delta (lexeme text, n int) on commit delete rows;
 """
 
 COPY = """
 copy chunk_staging (document_id, position, heading, page, text, start, "end", vector_key, configuration, words,
-    token_count, embedding) from stdin
+    token_count, embedding) from stdin (format binary)
 """
+# In binary nothing is converted, so these must be the types of the columns; a halfvec comes as its bytes.
+TYPES = ["uuid", "int4", "text", "int4", "text", "int4", "int4", "bytea", "text", "text", "int4", "bytea"]
 
 # The lateral `offset 0` keeps the planner from computing to_tsvector once for each column that uses it.
 INSERT = """
 insert into knowledge_chunk (index_id, document_id, position, heading, page, text, start, "end", vector_key,
     lexemes, lexeme_count, token_count, embedding, is_disabled)
 select %(index)s, s.document_id, s.position, s.heading, s.page, s.text, s.start, s."end", s.vector_key,
-    v.lexemes, length.n, s.token_count, s.embedding::halfvec, exists (
+    v.lexemes, length.n, s.token_count, s.embedding, exists (
         select from knowledge_disabledchunk x
         where x.document_id = s.document_id and x.text_hash = sha256(convert_to(s.text, 'UTF8')))
 from chunk_staging s
@@ -71,27 +75,38 @@ from less where w.index_id = %(index)s and w.lexeme = less.lexeme and w.document
 """
 
 TAKE_OVER = """
-update knowledge_indexeddocument set state = 'live', is_due = false, content_hash = %(content_hash)s, failure = '',
+update knowledge_indexeddocument e set state = 'live', is_due = false, content_hash = n.content_hash, failure = '',
     failure_code = '', attempts = 0, next_attempt_at = null, lease_token = null, lease_expires_at = null,
-    chunk_count = %(chunk_count)s, language = %(language)s, indexed_at = %(at)s where id = %(id)s
+    chunk_count = n.chunk_count, language = n.language, indexed_at = %(at)s
+from unnest(%(id)s::bigint[], %(content_hash)s::text[], %(chunk_count)s::int[], %(language)s::text[])
+    as n(id, content_hash, chunk_count, language)
+where e.id = n.id
 """
 
-# What other generations hold of a document that says something new by now must follow.
-FOLLOW = """
-update knowledge_indexeddocument e set is_due = true, attempts = 0, next_attempt_at = null, lease_token = null,
-    lease_expires_at = null
-from knowledge_document d
-where d.id = e.document_id and d.id = %(id)s and e.index_id <> %(index)s and e.state <> 'excluded'
-    and (d.text, d.title) is distinct from (%(text)s, %(title)s)
-"""
-
+# What other generations hold of a document that says something new by now must follow; both parts see the old text.
 DESCRIBE = """
-update knowledge_document
-set title = %(title)s, text = %(text)s, page_starts = %(page_starts)s, language = %(language)s,
-    content_hash = %(content_hash)s, media_type = %(media_type)s, file = %(file)s, file_hash = %(file_hash)s,
-    file_bytes = %(file_bytes)s, fetched_version = %(fetched_version)s, incoming_text = null, changed_at = %(at)s
-where id = %(id)s
+with n as (
+    select * from unnest(%(id)s::uuid[], %(title)s::text[], %(text)s::text[], %(page_starts)s::text[],
+        %(language)s::text[], %(content_hash)s::text[], %(media_type)s::text[], %(file)s::text[],
+        %(file_hash)s::text[], %(file_bytes)s::bigint[], %(fetched_version)s::text[])
+    as n(id, title, text, page_starts, language, content_hash, media_type, file, file_hash, file_bytes, fetched_version)
+), follow as (
+    update knowledge_indexeddocument e set is_due = true, attempts = 0, next_attempt_at = null, lease_token = null,
+        lease_expires_at = null
+    from knowledge_document d join n using (id)
+    where d.id = e.document_id and e.index_id <> %(index)s and e.state <> 'excluded'
+        and (d.text, d.title) is distinct from (n.text, n.title)
+)
+update knowledge_document d
+set title = n.title, text = n.text, page_starts = n.page_starts::int[], language = n.language,
+    content_hash = n.content_hash, media_type = n.media_type, file = n.file, file_hash = n.file_hash,
+    file_bytes = n.file_bytes, fetched_version = n.fetched_version, incoming_text = null, changed_at = %(at)s
+from n where d.id = n.id
 """
+DESCRIBED = (
+    "title", "text", "page_starts", "language", "content_hash", "media_type", "file", "file_hash", "file_bytes",
+    "fetched_version",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -178,6 +193,7 @@ def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[U
             "delete from knowledge_chunk where index_id = %(index)s and document_id = any(%(documents)s)", where
         )
         with connection.wrap_database_errors, cursor.copy(COPY) as copy:
+            copy.set_types(TYPES)
             for item in batch:
                 for row in item.rows:
                     copy.write_row(_staged(item.entry.document_id, row))
@@ -186,28 +202,40 @@ def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[U
         cursor.execute(NOTE_WORDS, {**where, "sign": 1})
         cursor.execute(ADD_WORDS, where)
         cursor.execute(TAKE_WORDS, where)
-        described = [_described(index, item) for item in batch if item.columns]
-        cursor.executemany(FOLLOW, described)
-        cursor.executemany(DESCRIBE, described)
-        cursor.executemany(TAKE_OVER, [_ledger_entry(item) for item in batch])
+        _describe(cursor, index, [item for item in batch if item.columns])
+        cursor.execute(TAKE_OVER, _entries(batch))
 
 
-def _described(index: int, item: Replacement) -> dict[str, Any]:
-    return {**item.columns, "id": item.entry.document_id, "index": index, "at": item.at}
+def _describe(cursor: CursorWrapper, index: int, batch: Sequence[Replacement]) -> None:
+    if not batch:
+        return
+    columns: dict[str, Any] = {name: [item.columns[name] for item in batch] for name in DESCRIBED}
+    # An array of arrays would have to be a rectangle.
+    columns["page_starts"] = [f"{{{','.join(map(str, starts))}}}" for starts in columns["page_starts"]]
+    ids = [item.entry.document_id for item in batch]
+    cursor.execute(DESCRIBE, {**columns, "id": ids, "index": index, "at": batch[0].at})
 
 
-def _ledger_entry(item: Replacement) -> dict[str, Any]:
+def _entries(batch: Sequence[Replacement]) -> dict[str, Any]:
     return {
-        "id": item.entry.pk,
-        "content_hash": item.content_hash,
-        "chunk_count": len(item.rows),
-        "language": item.language,
-        "at": item.at,
+        "id": [item.entry.pk for item in batch],
+        "content_hash": [item.content_hash for item in batch],
+        "chunk_count": [len(item.rows) for item in batch],
+        "language": [item.language for item in batch],
+        "at": batch[0].at,
     }
 
 
+def _halfvec(numbers: Any) -> bytes:
+    """As PostgreSQL receives it: how many, nothing, and the numbers in two bytes each. Five times as fast as text."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):  # PostgreSQL refuses what is infinite by then.
+        halves = np.asarray(numbers, np.float32).astype(">f2")
+    return struct.pack(">HH", len(halves), 0) + halves.tobytes()
+
+
 def _staged(document: UUID, row: ChunkRow) -> tuple[Any, ...]:
-    vector = f"[{','.join(format(float(value), '.5g') for value in row.embedding)}]"
     return (
         document,
         row.position,
@@ -220,5 +248,5 @@ def _staged(document: UUID, row: ChunkRow) -> tuple[Any, ...]:
         row.configuration,
         row.words,
         row.token_count,
-        vector,
+        _halfvec(row.embedding),
     )

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from knowledge.ledger import Failure
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 from knowledge.readers import read, read_text
 from knowledge.readers.base import Extract
+from knowledge.side_by_side import SideBySide
 from magnet import gateway
 from magnet.errors import MagnetError, ProviderBusy, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.language import character_pairs, detect, needs_character_pairs, search_configuration
@@ -34,7 +36,7 @@ from magnet.models import AIModel
 log = structlog.get_logger(__name__)
 
 # Chunks that are embedded and written together: enough for full batches, few enough to stay small in memory.
-CHUNKS_AT_ONCE = 1_000
+CHUNKS_AT_ONCE = 400
 # A text that every provider takes.
 HARMLESS = "Is anybody there?"
 
@@ -49,6 +51,10 @@ class Outcome:
     reused: int = 0
     tokens: int = 0
     cost: Decimal = Decimal(0)
+
+    def add(self, other: Outcome) -> None:
+        for name in vars(other):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(frozen=True)
@@ -90,22 +96,27 @@ def index_documents(
     Where no document is to blame it raises: ProviderError for a provider that takes no text at all, StorageFull for a
     full disk. `outcome` tells what was done until then.
     """
-    outcome = outcome or Outcome()
+    outcome, written = outcome or Outcome(), Outcome()
     unchanged: list[IndexedDocument] = []
     waiting: list[Prepared] = []
-    for entry in entries:
-        prepared = _prepare(index, entry, connector=connector, token=token, outcome=outcome)
-        if prepared is None:
-            continue
-        if not prepared.columns and prepared.content_hash == entry.content_hash:
-            unchanged.append(entry)
-            continue
-        waiting.append(prepared)
-        if sum(len(item.pieces) for item in waiting) >= CHUNKS_AT_ONCE:
-            _embed_and_write(index, waiting, token=token, outcome=outcome)
-            waiting = []
-    if waiting:
-        _embed_and_write(index, waiting, token=token, outcome=outcome)
+    try:
+        with SideBySide() as writer:
+            for entry in entries:
+                prepared = _prepare(index, entry, connector=connector, token=token, outcome=outcome)
+                if prepared is None:
+                    continue
+                if not prepared.columns and prepared.content_hash == entry.content_hash:
+                    unchanged.append(entry)
+                    continue
+                waiting.append(prepared)
+                if sum(len(item.pieces) for item in waiting) >= CHUNKS_AT_ONCE:
+                    writer.begin(partial(_embed_and_write, index, waiting, token=token, outcome=written))
+                    waiting = []
+            writer.wait()
+            if waiting:
+                _embed_and_write(index, waiting, token=token, outcome=written)
+    finally:
+        outcome.add(written)
     outcome.done += ledger.confirm(unchanged, token=token)
     return outcome
 
