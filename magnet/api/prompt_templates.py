@@ -74,13 +74,13 @@ async def delete_prompt_template(request: HttpRequest, slug: str) -> Any:
 @router.post("/{slug}/publish", response=PublicationOut, auth=PUBLISH)
 async def publish_prompt_template(request: HttpRequest, slug: str, body: Publish | None = None) -> Any:
     """Make the draft, or an earlier version, what callers get."""
-    return await in_database(_publish, slug, body or Publish())
+    return await in_database(lambda: versioned.publish(find(slug), body or Publish()))
 
 
 @router.post("/{slug}/undo", response=PublicationOut, auth=PUBLISH)
 async def undo_prompt_template(request: HttpRequest, slug: str) -> Any:
     """Take the last publication back."""
-    return await in_database(_undo, slug)
+    return await in_database(lambda: versioned.undo(find(slug)))
 
 
 @router.get("/{slug}/versions", response=Page[ShownVersion], auth=READ)
@@ -126,26 +126,13 @@ def _given(body: PromptTemplateChanges) -> dict[str, Any]:
 
 
 def _create(body: NewPromptTemplate) -> dict[str, Any]:
-    identity = {name: value for name, value in body.sent().items() if name in versioned.IDENTITY}
-    row = versioned.create(PromptTemplate, identity=identity, settings=_given(body))
+    row = versioned.create(PromptTemplate, identity=versioned.identity_in(body), settings=_given(body))
     return show(find(row.slug))
 
 
 def _change(slug: str, body: PromptTemplateChanges, revision: int | None) -> dict[str, Any]:
-    identity = {name: value for name, value in body.sent().items() if name in versioned.IDENTITY}
-    versioned.change(find(slug), identity=identity, settings=_given(body), revision=revision)
+    versioned.change(find(slug), identity=versioned.identity_in(body), settings=_given(body), revision=revision)
     return show(find(slug))
-
-
-def _publish(slug: str, body: Publish) -> dict[str, Any]:
-    row = find(slug)
-    publication = row.publish(number=body.version, note=body.note)
-    return versioned.show_publication(row, publication)
-
-
-def _undo(slug: str) -> dict[str, Any]:
-    row = find(slug)
-    return versioned.show_publication(row, row.undo())
 
 
 def _versions(slug: str, listing: Listing) -> dict[str, Any]:

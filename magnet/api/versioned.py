@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel
 
 from magnet import configuration
+from magnet.api.schemas import Publish
 from magnet.errors import Conflict, InvalidInput, NotFound
 from magnet.models import AuditEntry, Publication
 from magnet.models.versions import Version, Versioned
@@ -89,6 +90,20 @@ def change(row: Any, *, identity: dict[str, Any], settings: dict[str, Any], revi
     if identity or tags is not None:
         configuration.change(row, identity, tags=tags)
     return row
+
+
+def identity_in(body: Any) -> dict[str, Any]:
+    """What a body says about the identity itself, beside the settings of its version."""
+    return {name: value for name, value in body.sent().items() if name in IDENTITY}
+
+
+def publish(row: Any, body: Publish) -> dict[str, Any]:
+    """Make the draft, or the version that the body names, what callers get."""
+    return show_publication(row, row.publish(number=body.version, note=body.note))
+
+
+def undo(row: Any) -> dict[str, Any]:
+    return show_publication(row, row.undo())
 
 
 def numbered(row: Any, number: int) -> Version:
