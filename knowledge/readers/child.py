@@ -19,6 +19,8 @@ from magnet.errors import UnreadableDocument
 
 # By the clock: an orphan that sleeps in a parser ends as well.
 PATIENCE = 4
+# Of its memory, what a process may still hold after a file and go on.
+MOST_KEPT = 0.6
 
 
 def main() -> None:
@@ -42,7 +44,7 @@ def serve(requests: IO[bytes], replies: IO[bytes], *, seconds: int) -> None:
         reply = answer(json.loads(header), body)
         signal.alarm(0)
         del body
-        send(replies, json.dumps(reply).encode())
+        send(replies, json.dumps({**reply, "is_swollen": is_swollen()}).encode())
 
 
 def grant(seconds: int) -> None:
@@ -50,6 +52,17 @@ def grant(seconds: int) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + seconds)
     signal.alarm(PATIENCE * seconds)
+
+
+def is_swollen() -> bool:
+    """Say whether so much of the memory stays taken that the next file could pay for it."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        with open("/proc/self/statm") as file:
+            pages = int(file.read().split()[0])
+    except OSError:
+        return False
+    return pages * resource.getpagesize() > MOST_KEPT * most
 
 
 def limit(which: int, value: int) -> None:

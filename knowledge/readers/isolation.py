@@ -60,6 +60,8 @@ def read_isolated(reader: type[Reader], body: bytes, *, filename: str, limits: L
             raise given_up(child, filename=filename) from error
         child.files += 1
         told: dict[str, Any] = json.loads(reply)
+        if told["is_swollen"]:
+            stop()
         if told["kind"] != "extract":
             raise refused(told, filename=filename)
     return Extract(told["text"], told["title"], tuple(told["page_starts"]), told["metadata"])
@@ -122,7 +124,7 @@ class Child:
 
     def is_usable(self, limits: Limits) -> bool:
         is_same = self.limits == limits and self.owner == os.getpid() and self.files < MOST_FILES
-        return is_same and self.process.poll() is None
+        return is_same and not self.is_overdue and self.process.poll() is None
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:

@@ -60,6 +60,18 @@ class Stumbles(Hostile):
         raise KeyError("what no reader expects")
 
 
+class Keeps(Hostile):
+    """Forgets to give its memory back, as libraries do."""
+
+    label: ClassVar[str] = "Keeps"
+    extensions: ClassVar[tuple[str, ...]] = (".keep",)
+    kept: ClassVar[list[bytes]] = []
+
+    def read(self, body: bytes, *, filename: str = "") -> Extract:
+        self.kept.append(bytes(120_000_000))
+        return Extract(str(os.getpid()))
+
+
 class Tells(Hostile):
     """Reads what it sees of its process: number, parent and environment."""
 
@@ -71,4 +83,4 @@ class Tells(Hostile):
         return Extract(f"{os.getpid()} {os.getppid()} {' '.join(sorted(os.environ))}")
 
 
-HOSTILE = {kind.__name__.lower(): kind for kind in (Loops, Sleeps, Eats, Crashes, Stumbles, Tells)}
+HOSTILE = {kind.__name__.lower(): kind for kind in (Loops, Sleeps, Eats, Crashes, Stumbles, Keeps, Tells)}

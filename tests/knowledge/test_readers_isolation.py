@@ -78,6 +78,13 @@ def test_a_child_that_was_killed_meanwhile_is_replaced():
     assert read(PAGE).text == "The office opens at nine."
 
 
+def test_no_file_pays_for_the_memory_that_earlier_ones_left_taken():
+    pids = [read(b"keep", filename="a.keep").text for _ in range(8)]
+
+    assert len(pids) == 8
+    assert len(set(pids)) > 1
+
+
 def test_a_forked_process_has_a_child_of_its_own():
     read(PAGE)
     pid = os.fork()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from knowledge import sync
@@ -39,7 +41,7 @@ async def tool(api, transactional_db, settings, tmp_path):
     assert made.status_code == 201, made.text
 
 
-async def cited(api, question: str) -> tuple[str, dict]:
+async def cited(api, question: str) -> tuple[str, dict[str, Any]]:
     answer = (await api.post(ANSWER, json={"question": question})).json()
     assert "text" in answer, answer
     return answer["text"], next(passage for passage in answer["passages"] if passage["is_cited"])
