@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
 from itertools import islice
 from types import FrameType
 from typing import Any
@@ -41,7 +42,6 @@ INSERT = """
     select {columns} from json_populate_recordset(null::{table}, %s::json)
     on conflict do nothing
 """
-INSERTS: dict[str, sql.Composed] = {}
 # The row itself is at fault, not the database.
 REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, ValueError, TypeError)
 Row = dict[str, Any]
@@ -180,16 +180,17 @@ def write(connection: Connection, batch: Sequence[Entry]) -> None:
         "magnet_span": [span for entry in batch for span in entry.spans],
         "magnet_spanpayload": [payload for entry in batch for payload in entry.payloads],
     }
-    with connection.transaction(), connection.cursor() as cursor:
+    # In a pipeline nobody waits for the answer to each statement.
+    with connection.pipeline(), connection.transaction(), connection.cursor() as cursor:
         for table, rows in tables.items():
             if rows:
-                statement = INSERTS.setdefault(table, insert_statement(table, rows[0]))
-                cursor.execute(statement, [as_json(rows)])
+                cursor.execute(insert_statement(table, tuple(rows[0])), [as_json(rows)])
 
 
-def insert_statement(table: str, row: Row) -> sql.Composed:
-    columns = sql.SQL(", ").join(map(sql.Identifier, row))
-    return sql.SQL(INSERT).format(table=sql.Identifier(table), columns=columns)
+@cache
+def insert_statement(table: str, columns: tuple[str, ...]) -> bytes:
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL(INSERT).format(table=sql.Identifier(table), columns=names).as_bytes(None)
 
 
 def as_json(rows: Sequence[Row]) -> str:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from magnet import database, gateway, limits, plugins, tracing
+from magnet.web import warm_up
 from magnet.web.entrance import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
@@ -19,7 +20,7 @@ log = structlog.get_logger(__name__)
 class Lifespan:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.listening: asyncio.Task[None] | None = None
+        self.background: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -37,17 +38,19 @@ class Lifespan:
                 return
 
     def open(self) -> None:
-        # In a context of its own: it belongs to no request.
-        self.listening = asyncio.get_running_loop().create_task(
-            database.listen_for_changes(), context=contextvars.Context()
-        )
+        loop = asyncio.get_running_loop()
+        # In contexts of their own: they belong to no request.
+        self.background = [
+            loop.create_task(work, context=contextvars.Context())
+            for work in (database.listen_for_changes(), warm_up.warm_up())
+        ]
         log.info("web_started", port=settings.PORT)
 
     async def close(self) -> None:
-        if self.listening is not None:
-            self.listening.cancel()
+        for task in self.background:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self.listening
+                await task
         await gateway.close_all()
         await self.give_back_limits()
         await database.close_raw_pool()

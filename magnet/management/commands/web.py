@@ -23,6 +23,8 @@ LAST_WORDS_SECONDS = 1
 
 class Command(BaseCommand):
     help = "Answer HTTP: the admin, the API and the health checks."
+    # `start` and the deployment's own check have made them; each process that repeats them starts later.
+    requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=settings.HOST)
