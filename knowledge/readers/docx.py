@@ -9,7 +9,7 @@ from knowledge.readers.base import Extract, Reader
 from knowledge.readers.decoding import clean
 from knowledge.readers.docx_markdown import markdown_of
 from knowledge.readers.markdown import first_heading
-from knowledge.readers.packages import damaged, refuse_bombs
+from knowledge.readers.packages import BROKEN, damaged, refuse_bombs
 
 # What stands in the title when the author wrote none.
 EMPTY_TITLES = frozenset({"", "Word Document", "Untitled"})
@@ -30,7 +30,7 @@ class DocxReader(Reader):
         try:
             markdown, title = text_and_title(body)
         # python-docx meets a broken package with whatever the first missing piece raises; lxml's are SyntaxErrors.
-        except (LookupError, ValueError, AttributeError, TypeError, SyntaxError, RecursionError) as error:
+        except BROKEN as error:
             raise damaged(filename, program="Word") from error
         text = clean(markdown, filename=filename)
         return Extract(text=text, title=title if title not in EMPTY_TITLES else first_heading(text))

@@ -13,7 +13,7 @@ from knowledge.readers.base import Extract, Reader
 from knowledge.readers.decoding import clean, decode
 from knowledge.readers.html import DEEP_SENTENCE, MAX_DEPTH, depth_of, noise_of
 from knowledge.readers.html_markdown import markdown_of
-from knowledge.readers.packages import check_sizes, damaged, xml_of
+from knowledge.readers.packages import BROKEN, check_sizes, damaged, xml_of
 from knowledge.readers.refusal import MAX_TEXT_CHARACTERS, too_long, unreadable
 
 PROGRAM = "your e-book program"
@@ -36,7 +36,7 @@ class EpubReader(Reader):
                 refuse_locked(package, filename=filename)
                 folder, book = opened(package)
                 chapters = list(chapters_of(package, book, folder=folder, filename=filename))
-        except (zipfile.BadZipFile, EOFError, LookupError, ValueError, RuntimeError, SyntaxError) as error:
+        except BROKEN as error:
             raise damaged(filename, program=PROGRAM) from error
         title, author = (first_text(book, name) for name in ("title", "creator"))
         text = clean("\n\n".join(chapters), filename=filename)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from knowledge.readers.base import Extract, Reader
 from knowledge.readers.decoding import clean
 from knowledge.readers.markdown import first_heading
-from knowledge.readers.packages import damaged, refuse_bombs, xml_of
+from knowledge.readers.packages import BROKEN, damaged, refuse_bombs, xml_of
 from knowledge.readers.pdf_layout import join_pages
 from knowledge.readers.refusal import unreadable
 from knowledge.readers.tables import blocks_of
@@ -51,7 +51,7 @@ class OdtReader(Reader):
                     )
                 content = xml_of(package.read("content.xml"))
                 title = title_of(package)
-        except (LookupError, ValueError, SyntaxError, RecursionError) as error:
+        except BROKEN as error:
             raise damaged(filename, program="LibreOffice") from error
         text, page_starts = texts_of(content, filename=filename)
         return Extract(text=text, title=title or first_heading(text), page_starts=page_starts)

@@ -18,6 +18,11 @@ MAX_RATIO = 200
 SMALL_ENOUGH_BYTES = 5_000_000
 MAX_PARTS = 10_000
 MARKUP = (".xml", ".rels")
+# What the libraries raise when a piece of a package is missing or broken; lxml's errors are SyntaxErrors.
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, AttributeError, TypeError),
+    *(SyntaxError, RuntimeError),
+)
 # No part of an office file declares entities; only an attack does.
 DOCTYPES = (b"<!DOCTYPE", b"<!ENTITY", "<!DOCTYPE".encode("utf-16-le"), "<!DOCTYPE".encode("utf-16-be"))
 

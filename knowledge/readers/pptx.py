@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from knowledge.readers.base import Extract, Reader
 from knowledge.readers.decoding import clean
 from knowledge.readers.html_markdown import markdown_table
-from knowledge.readers.packages import damaged, refuse_bombs
+from knowledge.readers.packages import BROKEN, damaged, refuse_bombs
 from knowledge.readers.pdf_layout import join_pages
 
 EMPTY_TITLES = frozenset({"", "PowerPoint Presentation", "PowerPoint-Präsentation", "Presentation", "Untitled"})
@@ -32,7 +32,7 @@ class PptxReader(Reader):
         try:
             slides, title = slides_and_title(body)
         # python-pptx meets a broken package with whatever the first missing piece raises; lxml's are SyntaxErrors.
-        except (LookupError, ValueError, AttributeError, TypeError, SyntaxError, RecursionError) as error:
+        except BROKEN as error:
             raise damaged(filename, program="PowerPoint") from error
         text, page_starts = join_pages([clean(slide, filename=filename) for slide in slides])
         clean(text, filename=filename)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from knowledge.readers.base import Extract, Reader
 from knowledge.readers.decoding import clean
-from knowledge.readers.packages import damaged, refuse_bombs
+from knowledge.readers.packages import BROKEN, damaged, refuse_bombs
 from knowledge.readers.refusal import MAX_TEXT_CHARACTERS, too_long
 from knowledge.readers.tables import blocks_of
 
@@ -35,7 +35,7 @@ class XlsxReader(Reader):
         try:
             parts, title, sheets = parts_of(body, filename=filename)
         # openpyxl meets a broken workbook with whatever the first missing piece raises.
-        except (LookupError, ValueError, AttributeError, TypeError, SyntaxError, RecursionError) as error:
+        except BROKEN as error:
             raise damaged(filename, program="Excel") from error
         return Extract(text=clean("\n\n".join(parts), filename=filename), title=title, metadata={"sheets": sheets})
 
