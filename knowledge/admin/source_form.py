@@ -39,6 +39,8 @@ class SourceForm(forms.ModelForm):
         if not self.instance.pk and "embedding_model" in self.fields:
             model = AIModel.objects.for_use().filter(purpose=AIModel.Purpose.EMBEDDING, is_default=True).first()
             self.initial.setdefault("embedding_model", model.pk if model else None)
+        if "embedding_model" in self.fields:
+            self.fields["embedding_model"].help_text = ""
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -97,8 +99,8 @@ def time_zone_field() -> forms.ChoiceField:
     )
 
 
-def fieldsets_for(kind: str, *, is_fixed: bool) -> list[tuple[Any, dict[str, Any]]]:
-    """What stands on the form of a source with this connector, in groups; `is_fixed` once documents are indexed."""
+def fieldsets_for(kind: str, *, is_indexed: bool) -> list[tuple[Any, dict[str, Any]]]:
+    """What stands on the form of a source with this connector, in groups; `is_indexed` once documents are."""
     connector = connector_kind(kind)
     connection = Section(CONFIG, connector.Config).names
     secrets = Section(SECRETS, connector.Secrets).names
@@ -113,6 +115,7 @@ def fieldsets_for(kind: str, *, is_fixed: bool) -> list[tuple[Any, dict[str, Any
         clock = ("schedule", "cron", "time_zone", "deletion_guard_percent")
         groups.append((_("Looking for changes"), {"fields": clock}))
     reading = ["embedding_model", "language", *Section(CHUNKER, CHUNKERS[DEFAULT_CHUNKER].Config).names, "tags"]
-    note = _("The embedding model is fixed, because documents are indexed with it.") if is_fixed else ""
+    offered = _("Documents are indexed: another model, language or length takes a re-index, under the tab “Index”.")
+    note = offered if is_indexed else ""
     groups.append((_("Reading and finding"), {"fields": reading, "classes": ["collapse"], "description": note}))
     return groups

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cron_descriptor import FormatException, Options, get_description
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from knowledge import ledger, sync
+from knowledge.admin.generations import pages_of, wants_reindex
 from knowledge.admin.progress import progress_of, receipt_sentences
 from knowledge.admin.searching import search_page
 from knowledge.admin.source_form import fieldsets_for, form_for
@@ -44,6 +45,7 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
         Tab("upload", gettext_lazy("Upload"), permission="change"),
         Tab("documents", gettext_lazy("Documents")),
         Tab("search", gettext_lazy("Try a search")),
+        Tab("index", gettext_lazy("Index")),
         SETTINGS_TAB,
     )
     kind_field = "connector"
@@ -125,12 +127,10 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
         return super().get_form(request, obj, change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return fieldsets_for(self.kind_of(request, obj), is_fixed=bool(obj and obj.live_index))
+        return fieldsets_for(self.kind_of(request, obj), is_indexed=bool(obj and obj.live_index))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        if obj is None:
-            return ()
-        return ("slug", "embedding_model") if obj.live_index else ("slug",)
+        return () if obj is None else ("slug",)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Sequence[str]]:
         return {} if obj else {"slug": ("name",)}
@@ -145,6 +145,8 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
         if {"schedule", "cron", "time_zone"} & set(form.changed_data) or not change:
             obj.plan_next_sync()
             obj.save(update_fields=["next_sync_at"])
+        if change and wants_reindex(obj):
+            messages.info(request, _("These settings differ from what serves: the tab “Index” offers a re-index."))
 
     # -- Tabs ----------------------------------------------------------------------------------------------------
 
@@ -167,6 +169,7 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
             ObjectPage("progress", self.progress),
             ObjectPage("sync", self.sync_now, "change", ("POST",)),
             ObjectPage("check", self.test_connection, "change", ("POST",)),
+            *pages_of(self),
         )
 
     def overview(self, request: HttpRequest, source: Any) -> HttpResponseBase:

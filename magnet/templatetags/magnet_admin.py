@@ -31,6 +31,13 @@ TONES = {
     "listing": "info",
     "indexing": "info",
     "building": "info",
+    "switching": "info",
+    "paused": "warning",
+    "ready": "success",
+    "same": "neutral",
+    "changed": "info",
+    "better": "success",
+    "worse": "danger",
 }
 
 

@@ -92,7 +92,7 @@ def test_a_new_address_forgets_the_secrets_that_were_for_the_old_one(owner):
     assert "hush-hush" not in str(decrypt(source.encrypted_secrets))
 
 
-def test_slug_kind_and_the_embedding_model_in_use_stay(owner):
+def test_slug_and_kind_stay_and_another_embedding_model_is_a_wish(owner):
     source = factories.source("handbook")
     factories.push(source, a="# A\n\nWords.")
     other = factories.local_embedding()
@@ -104,7 +104,7 @@ def test_slug_kind_and_the_embedding_model_in_use_stay(owner):
 
     source.refresh_from_db()
     assert (source.name, source.slug, source.connector) == ("Book", "handbook", "upload")
-    assert source.embedding_model != other
+    assert (source.embedding_model, source.live_index.embedding_model) == (other, factories.local_embedding())
 
 
 def test_a_folder_that_the_operator_has_not_opened_is_refused_on_saving(owner, tmp_path, settings):
