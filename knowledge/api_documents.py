@@ -34,7 +34,8 @@ COLUMNS = ("id", "remote_id", "title", "url", "media_type", "metadata", "groups"
 TIMES = ("created_at", "changed_at")
 LEDGER = ("state", "failure", "failure_code", "attempts", "next_attempt_at", "chunk_count", "indexed_at")
 NOT_IN_THE_LEDGER = IndexedDocument(state="pending")
-RETRY = "/retry"
+# What starts a run, by the last part of its path.
+STARTING = {"retry": uploads.retry, "include": uploads.include}
 
 
 @source_router.post(
@@ -91,14 +92,22 @@ async def delete_document_of_source(request: HttpRequest, slug: str, remote_id: 
 
 
 # On the path of a document, because an id may itself end in "/retry".
-@source_router.post("/{slug}/documents/{path:remote_id}", response={202: RunOut}, auth=WRITE, include_in_schema=False)
-async def retry_document_of_source(request: HttpRequest, response: HttpResponse, slug: str, remote_id: str) -> Any:
-    """Try a failed document again: POST …/documents/{remote_id}/retry."""
-    if not remote_id.endswith(RETRY):
-        raise NotFound(f"POST to …/documents/{{remote_id}}{RETRY} to try a document again.")
-    run = await in_database(lambda: _retry(_named(slug, remote_id.removesuffix(RETRY))))
+@source_router.post(
+    "/{slug}/documents/{path:remote_id}",
+    response={200: DocumentDetail, 202: RunOut},
+    auth=WRITE,
+    include_in_schema=False,
+)
+async def steer_document_of_source(request: HttpRequest, response: HttpResponse, slug: str, remote_id: str) -> Any:
+    """Try a failed document again, exclude or include one: POST …/documents/{remote_id}/{retry|exclude|include}."""
+    name, _, deed = remote_id.rpartition("/")
+    if deed == "exclude":
+        return Status(200, await in_database(lambda: _exclude(_named(slug, name))))
+    if deed not in STARTING:
+        raise NotFound("POST to …/documents/{remote_id}/retry, …/exclude or …/include.")
+    run = await in_database(lambda: _start(_named(slug, name), deed))
     response["Location"] = f"/api/sync-runs/{run.id}"
-    return run
+    return Status(202, run)
 
 
 @router.get("/{document_id}", response=DocumentDetail, auth=READ)
@@ -116,7 +125,21 @@ async def delete_document(request: HttpRequest, document_id: UUID) -> Any:
 @router.post("/{document_id}/retry", response={202: RunOut}, auth=WRITE)
 async def retry_document(request: HttpRequest, response: HttpResponse, document_id: UUID) -> Any:
     """Try a failed document again, however often it failed."""
-    run = await in_database(lambda: _retry(_by_id(document_id)))
+    run = await in_database(lambda: _start(_by_id(document_id), "retry"))
+    response["Location"] = f"/api/sync-runs/{run.id}"
+    return run
+
+
+@router.post("/{document_id}/exclude", response=DocumentDetail, auth=WRITE)
+async def exclude_document(request: HttpRequest, document_id: UUID) -> Any:
+    """Exclude a document: no search finds it, whatever its source says, until somebody includes it again."""
+    return await in_database(lambda: _exclude(_by_id(document_id)))
+
+
+@router.post("/{document_id}/include", response={202: RunOut}, auth=WRITE)
+async def include_document(request: HttpRequest, response: HttpResponse, document_id: UUID) -> Any:
+    """Include an excluded document again, with what its source says of it now."""
+    run = await in_database(lambda: _start(_by_id(document_id), "include"))
     response["Location"] = f"/api/sync-runs/{run.id}"
     return run
 
@@ -195,6 +218,11 @@ def _push(slug: str, documents: list[PushedDocument]) -> PushedOut:
     return PushedOut(run=run, added=pushed.added, changed=pushed.changed, unchanged=pushed.unchanged)
 
 
-def _retry(document: Document) -> RunOut:
-    (run,) = uploads.retry([document])
+def _start(document: Document, deed: str) -> RunOut:
+    (run,) = STARTING[deed]([document])
     return show_run(run)
+
+
+def _exclude(document: Document) -> DocumentDetail:
+    uploads.exclude([document])
+    return detail(document)

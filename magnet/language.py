@@ -54,8 +54,8 @@ DETECTED_LANGUAGES = frozenset({*TEXT_SEARCH_CONFIGURATIONS, *OTHER_LANGUAGES.sp
 # Measured on 4,961 English, 1,190 German and 1,190 Chinese questions: .997, .997 and 1.0 right, 3 wrong, the rest
 # unsure. Below this the guess is worth little ("VPN", "hello").
 SURE = 0.4
-# Three samples of this many characters tell as much as a whole book, and cost 1 ms.
-SAMPLE_CHARACTERS = 600
+# Three samples of this many characters tell as much as a whole book, and cost a third of a millisecond.
+SAMPLE_CHARACTERS = 300
 
 
 def detect(text: str) -> str:

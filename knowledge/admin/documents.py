@@ -51,7 +51,7 @@ class DocumentAdmin(MagnetAdmin):
     list_filter = (StateFilter, "source", "language", "media_type")
     search_fields = ("title", "remote_id", "url")
     ordering = ("-changed_at",)
-    actions = ("retry_selected", "delete_chosen")
+    actions = ("retry_selected", "exclude_selected", "include_selected", "delete_chosen")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         entry = IndexedDocument.objects.filter(document=OuterRef("pk"), index__status="live")
@@ -105,6 +105,19 @@ class DocumentAdmin(MagnetAdmin):
         documents = list(queryset)
         uploads.retry(documents)
         text = ngettext("%(n)d document is tried again.", "%(n)d documents are tried again.", len(documents))
+        messages.success(request, text % {"n": len(documents)})
+
+    @admin.action(description=gettext_lazy("Exclude, so that no search finds them"), permissions=["change"])
+    def exclude_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        count = uploads.exclude(queryset)
+        text = ngettext("%(n)d document is excluded.", "%(n)d documents are excluded.", count)
+        messages.success(request, text % {"n": count})
+
+    @admin.action(description=gettext_lazy("Include again"), permissions=["change"])
+    def include_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        documents = list(queryset)
+        uploads.include(documents)
+        text = ngettext("%(n)d document is included again.", "%(n)d documents are included again.", len(documents))
         messages.success(request, text % {"n": len(documents)})
 
     @admin.action(description=gettext_lazy("Delete, so that they can be found nowhere"), permissions=["delete"])

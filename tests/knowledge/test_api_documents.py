@@ -147,6 +147,24 @@ async def test_a_document_has_an_address_of_its_own(api):
     assert (await api.get(f"/api/documents/{document_id}")).status_code == 404
 
 
+async def test_an_excluded_document_is_found_again_when_it_is_included(api):
+    others = [{"remote_id": f"other {number}", "text": "We sell fresh bread each morning."} for number in range(3)]
+    await push(api, {"remote_id": "pets", "text": "Dogs are welcome in our shop each morning."}, *others)
+    await index()
+    document_id = (await api.get(PATH, params={"remote_id": "pets"})).json()["items"][0]["id"]
+
+    excluded = await api.post(f"{PATH}/pets/exclude")
+    assert (excluded.status_code, excluded.json()["state"]) == (200, "excluded")
+    assert "pets" not in await search(api, "dogs")
+
+    assert (await api.post(f"/api/documents/{document_id}/include")).status_code == 202
+    await index()
+    assert (await api.get(f"{PATH}/pets")).json()["state"] == "live"
+    assert "pets" in await search(api, "dogs")
+    assert (await api.post(f"/api/documents/{document_id}/exclude")).json()["failure_code"] == "excluded"
+    assert (await api.post(f"{PATH}/pets/include")).status_code == 202
+
+
 async def test_deleting_by_parameter_names_one_document(api):
     await push(api, {"remote_id": "a/b", "text": "x"}, {"remote_id": "c", "text": "x"})
     assert (await api.delete(PATH)).status_code == 422
