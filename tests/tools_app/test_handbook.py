@@ -15,7 +15,7 @@ ANSWERS = {
     "What can Magnet not do yet?": "the old Office formats",
     "My answer is wrong, what can I do?": "open the trace of the answer",
     "Is my data sent to OpenAI?": "only if you set a key of OpenAI",
-    "How do I make a backup?": "pg_dump",
+    "How do I make a backup?": "manage.py backup",
     "How do I delete everything about a customer?": "Delete uploaded documents",
     "How do I change the language of the admin?": "cannot be changed in this release",
 }
