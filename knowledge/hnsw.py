@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,10 @@ TOO_FEW_CHUNKS = MIN_CHUNKS // 2
 # Any number will do, as long as nobody else uses it.
 LOCK = 6_248_002
 BUILD_MEMORY_KB = 512 * 1024
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 3_600.0
+# How often in a row each index could not be built, and when it may be tried again; one process does all of it.
+_failures: dict[tuple[str, int], tuple[int, float]] = {}
 
 FOUND = r"""
 select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid
@@ -89,6 +94,21 @@ def _wanted() -> Iterator[KnowledgeIndex]:
 
 
 def _build(index: KnowledgeIndex) -> int:
+    """One that fails takes minutes to do so: each time in a row it waits twice as long for its next chance."""
+    of = (index.hnsw_name, index.dimensions)
+    failures, not_before = _failures.get(of, (0, 0.0))
+    if time.monotonic() < not_before:
+        return 0
+    built = _try_to_build(index)
+    if built:
+        _failures.pop(of, None)
+    else:
+        pause = min(FIRST_PAUSE_SECONDS * 2**failures, LONGEST_PAUSE_SECONDS)
+        _failures[of] = (failures + 1, time.monotonic() + pause)
+    return built
+
+
+def _try_to_build(index: KnowledgeIndex) -> int:
     _row("select set_config('maintenance_work_mem', %s, false)", [_build_memory()])
     statement = pgvector.create_index(index.hnsw_name, index_id=index.pk, dimensions=index.dimensions)
     return _execute(statement, event="hnsw_built", index=index.hnsw_name, chunks=index.chunk_count)

@@ -140,6 +140,16 @@ def test_an_index_that_cannot_be_built_does_not_keep_the_others_from_it():
     assert indexes() == {broken.hnsw_name: True, sound.hnsw_name: True}
 
 
+def test_an_index_that_cannot_be_built_is_not_tried_at_every_look():
+    broken = make_crowd("broken", count=300)
+    KnowledgeIndex.objects.filter(pk=broken.pk).update(dimensions=9)
+    hnsw.maintain()
+    assert indexes() == {broken.hnsw_name: False}
+
+    hnsw.maintain()
+    assert indexes() == {}
+
+
 def test_the_command_builds_what_is_missing_and_ends():
     index, told = make_crowd("large", count=300), StringIO()
 
