@@ -109,8 +109,9 @@ def fieldsets_for(kind: str, *, is_indexed: bool) -> list[tuple[Any, dict[str, A
         groups.append((connector.label, {"fields": connection, "description": connector.description}))
     if secrets:
         note = _("They are for this address: with another one, enter them again.")
-        about = {"fields": secrets, "classes": ["collapse"], "description": note}
-        groups.append((_("Sign-in, where the source asks for it"), about))
+        classes = [] if connector.needs_sign_in else ["collapse"]
+        title = _("Sign-in") if connector.needs_sign_in else _("Sign-in, where the source asks for it")
+        groups.append((title, {"fields": secrets, "classes": classes, "description": note}))
     if not connector.is_pushed:
         clock = ("schedule", "cron", "time_zone", "deletion_guard_percent")
         groups.append((_("Looking for changes"), {"fields": clock}))

@@ -87,6 +87,8 @@ class Connector(ABC):
     Secrets: ClassVar[type[BaseModel]] = EmptyConfig
     # True where documents are handed in (uploads, the API) and there is nothing to list.
     is_pushed: ClassVar[bool] = False
+    # True where nothing can be read without secrets, so that their form stands open.
+    needs_sign_in: ClassVar[bool] = False
 
     def __init__(self, config: Any, secrets: Any = None, *, state: dict[str, Any] | None = None) -> None:
         self.config = config

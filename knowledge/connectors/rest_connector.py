@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,6 +26,8 @@ class Shape(BaseModel):
 
 class RestConnector(Connector):
     """Subclasses say what is found, listed and read; what fails meanwhile is a ListingFailed or a FetchFailed."""
+
+    needs_sign_in: ClassVar[bool] = True
 
     def __init__(
         self,

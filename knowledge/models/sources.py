@@ -143,7 +143,12 @@ class KnowledgeSource(Named, Tagged):
 
     def leads_elsewhere(self, config: dict[str, Any]) -> bool:
         """Whether settings name a new address: whoever can change it must not learn the secrets for the old one."""
-        return bool(_addresses(config) - _addresses(self.config))
+        return bool(_addresses(self._written_out(config)) - _addresses(self._written_out(self.config)))
+
+    def _written_out(self, config: dict[str, Any]) -> dict[str, Any]:
+        """With the connector's defaults, so that whoever writes one out leads nowhere new."""
+        fields = self.connector_class.Config.model_fields.items()
+        return {**{name: info.default for name, info in fields if not info.is_required()}, **config}
 
     def set_secrets(self, secrets: dict[str, Any]) -> None:
         self.encrypted_secrets = encrypt(secrets)

@@ -137,9 +137,9 @@ class FakeGitLab(FakeRepository):
             for item in self.entries(folder, recursive=query.get("recursive") == "true")
         ]
         start = int(query.get("page_token", 0))
-        headers = {}
+        links: list[str] = []
         if start + self.page_size < len(items):
             # Behind a proxy, GitLab names the host that it believes to have.
             following = f"https://gitlab.internal/api/v4/tree?page_token={start + self.page_size}"
-            headers["Link"] = f'<{following}&pagination=keyset>; rel="next", <https://gitlab.internal/>; rel="first"'
-        return as_json(items[start : start + self.page_size], **headers)
+            links = [f'<{following}&pagination=keyset>; rel="next"', '<https://gitlab.internal/>; rel="first"']
+        return as_json(items[start : start + self.page_size], Link=", ".join(links))

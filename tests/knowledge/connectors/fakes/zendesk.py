@@ -20,7 +20,7 @@ AT_ONCE = 2
 
 class FakeZendesk(FakeApi):
     kind, second_page = "zendesk", "page%5Bafter%5D="
-    authorization = "Basic " + base64.b64encode(b"me@example.com/token:secret").decode()
+    authorization = "Basic " + base64.b64encode(b"me@example.com/token:zd-s3cret").decode()
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class FakeZendesk(FakeApi):
         self.files: dict[str, bytes] = {}
 
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        return {"address": self.url, "email": "me@example.com"}, {"token": "secret"}
+        return {"address": self.url, "email": "me@example.com"}, {"token": "zd-s3cret"}
 
     def put(self, number: int, text: str, *, locale: str = "en-us", **more: Any) -> None:
         before = self.articles[locale].get(number)
