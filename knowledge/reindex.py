@@ -110,7 +110,7 @@ def undo(index: KnowledgeIndex) -> KnowledgeIndex:
     """Let the generation that `index` has replaced serve again, once it has caught up. Raises Conflict."""
     source = KnowledgeSource.objects.hold(index.source_id)
     old = undoable(source)
-    if index.status != Status.LIVE or old is None:
+    if source.live_index != index or old is None:
         raise Conflict(f"There is nothing to undo: no generation before “{index}” is kept any more.")
     if source.building_index is not None:
         raise Conflict(f"“{source.name}” has a generation under construction. Cancel it first, or switch to it.")
