@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -37,7 +38,7 @@ PYTHON = "# Tools\n\nHow we count:\n\n```python\nimport os\n\n" + "\n\n".join(
 )
 
 
-def embed(texts: list[str]) -> list[list[float]]:
+def embed(texts: Sequence[str]) -> list[list[float]]:
     """Holidays point one way, everything else another."""
     return [[1.0, 0.0] if "oliday" in text or "days" in text else [0.0, 1.0] for text in texts]
 

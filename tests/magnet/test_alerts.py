@@ -25,8 +25,9 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.got: list[tuple[dict, bytes]] = []
-        self.status, self.headers = 200, {}
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.status = 200
+        self.headers: dict[str, str] = {}
 
     @property
     def url(self) -> str:
