@@ -38,7 +38,8 @@ def say_failure(document: Document, reason: str, *, token: UUID) -> None:
     failures = run.events.exclude(document_id=None)[: MOST_FAILURES + 1].count()
     name = document.title or document.remote_id
     if failures < MOST_FAILURES:
-        say(run, f"“{name[:200]}” failed: {reason}", level=Level.ERROR, document=document.pk)
+        said = f"Failed: {reason}" if name in reason else f"“{name[:200]}” failed: {reason}"
+        say(run, said, level=Level.ERROR, document=document.pk)
     elif failures == MOST_FAILURES:
         more = "More documents failed. The list of documents shows all of them, with their reasons."
         say(run, more, level=Level.ERROR, document=document.pk)

@@ -25,6 +25,7 @@ def document_context(request: HttpRequest, document: Document) -> dict[str, Any]
         "chunks": chunks,
         "part": part,
         "passage": passage,
+        "chosen": chosen_chunk(request.GET.get("chunk", ""), document),
         "html": rendered(
             document.text[part.start : part.end],
             marks=[mark_of(chunk, part) for chunk in chunks],
@@ -49,13 +50,18 @@ def asked_passage(request: HttpRequest, document: Document) -> tuple[int, int] |
     return None
 
 
+def chosen_chunk(said: str, document: Document) -> Chunk | None:
+    pk = number(said)
+    return None if pk is None else Chunk.objects.filter(pk=pk, document=document, index__status="live").first()
+
+
 def number(said: str) -> int | None:
     return int(said) if said.isdecimal() and len(said) < 19 else None
 
 
 def chunks_of(document: Document, part: Part, *, index: KnowledgeIndex | None) -> list[Any]:
     rows = Chunk.objects.filter(document=document, index=index, start__lt=max(part.end, 1), end__gt=part.start)
-    shown = ("id", "position", "heading", "page", "start", "end", "token_count", "document_id")
+    shown = ("id", "position", "heading", "page", "start", "end", "token_count", "document_id", "is_disabled")
     return list(rows.only(*shown).order_by("position")[:MAX_CHUNKS])
 
 
@@ -68,6 +74,8 @@ def label_of(chunk: Any) -> str:
     if chunk.page:
         parts.append(_("page %(n)d") % {"n": chunk.page})
     parts.append(_("%(n)d tokens") % {"n": chunk.token_count})
+    if chunk.is_disabled:
+        parts.append(_("disabled"))
     return " · ".join(part for part in parts if part)
 
 

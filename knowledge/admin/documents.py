@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import FileResponse, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
-from knowledge import uploads
-from knowledge.admin.document_page import document_context
+from knowledge import disabling, uploads
+from knowledge.admin.document_page import chosen_chunk, document_context
+from knowledge.admin.exploring import holding, served_chunks
 from knowledge.models import Chunk, Document, IndexedDocument
 from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.admin.menu import KNOWLEDGE, MenuEntry
@@ -50,6 +51,7 @@ class DocumentAdmin(MagnetAdmin):
     list_display = ("name", "source_link", "state", "reason", "chunk_total", "language", "changed")
     list_filter = (StateFilter, "source", "language", "media_type")
     search_fields = ("title", "remote_id", "url")
+    search_help_text = gettext_lazy("Title, id or address, or words in the text")
     ordering = ("-changed_at",)
     actions = ("retry_selected", "exclude_selected", "include_selected", "delete_chosen")
 
@@ -67,6 +69,17 @@ class DocumentAdmin(MagnetAdmin):
                 ledger_chunks=Subquery(entry.values("chunk_count")[:1]),
             )
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Also by words of their text, found as the searches of tools find them."""
+        named, may_repeat = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip():
+            return named, may_repeat
+        inside = holding(served_chunks(), search_term).order_by().values("document_id")
+        ids = named.order_by().values("pk")
+        return queryset.filter(Q(pk__in=ids) | Q(pk__in=inside)), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -133,6 +146,7 @@ class DocumentAdmin(MagnetAdmin):
     def object_pages(self) -> Sequence[ObjectPage]:
         return (
             ObjectPage("retry", self.retry, "change", ("POST",)),
+            ObjectPage("chunk", self.switch_chunk, "change", ("POST",)),
             ObjectPage("original", self.original),
         )
 
@@ -151,7 +165,23 @@ class DocumentAdmin(MagnetAdmin):
     def retry(self, request: HttpRequest, document: Any) -> HttpResponseBase:
         uploads.retry([document])
         messages.success(request, _("“%(name)s” is tried again.") % {"name": document})
+        if request.POST.get("back") == "source":
+            overview = reverse("admin:knowledge_knowledgesource_overview", args=[document.source_id])
+            return HttpResponseRedirect(overview)
         return HttpResponseRedirect(self.url_of(document))
+
+    def switch_chunk(self, request: HttpRequest, document: Any) -> HttpResponseBase:
+        """Take the chunk out of searches, or let it in again."""
+        chunk = chosen_chunk(request.POST.get("chunk", ""), document)
+        if chunk is None:
+            raise NotFound(_("This chunk is gone: the document was cut again meanwhile."))
+        if chunk.is_disabled:
+            disabling.enable([chunk])
+            messages.success(request, _("Searches find this chunk again."))
+        else:
+            disabling.disable([chunk])
+            messages.success(request, _("No search finds this chunk any more, also after the next sync."))
+        return HttpResponseRedirect(f"{self.url_of(document)}?chunk={chunk.pk}#passage")
 
     def original(self, request: HttpRequest, document: Any) -> HttpResponseBase:
         """Always as a download: shown in the browser, a page from outside would run as a page of ours."""

@@ -7,18 +7,20 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from knowledge import sync
+from knowledge import run_log, sync
 from knowledge.admin.progress import progress_of, receipt_sentences
-from knowledge.models import SyncRun
+from knowledge.models import Document, SyncRun, SyncRunEvent
 from magnet.admin.base import ObjectPage, ReadOnlyAdmin
 from magnet.admin.menu import KNOWLEDGE, MenuEntry
+from magnet.callers import current_caller
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, milliseconds, thousands
 
 TRIGGERS = {
@@ -35,7 +37,7 @@ LIST = "admin:knowledge_syncrun_changelist"
 
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
-    menu = [MenuEntry(KNOWLEDGE, 3, gettext_lazy("Sync runs"), "sync", LIST)]
+    menu = [MenuEntry(KNOWLEDGE, 4, gettext_lazy("Sync runs"), "sync", LIST)]
     empty_icon = "sync"
     empty_text = gettext_lazy("Each sync of a source leaves a run with its receipt here.")
     list_display = ("asked_for", "source", "state", "started_by", "documents", "took", "remark")
@@ -76,6 +78,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return (
             ObjectPage("approve", self.approve, "steer", ("POST",)),
             ObjectPage("cancel", self.cancel, "steer", ("POST",)),
+            ObjectPage("log", self.log),
         )
 
     def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -89,9 +92,15 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def read(self, request: HttpRequest, run: Any) -> HttpResponseBase:
         return self.page(
             request, run, "knowledge/sync_run.html", run=run, source=run.source, progress=progress_of(run),
-            receipt=receipt_sentences(run), trigger=started_by(run), took=took(run),
+            receipt=receipt_sentences(run), trigger=started_by(run), took=took(run), lines=lines_of(run),
             can_steer=self.has_steer_permission(request, run),
         )  # fmt: skip
+
+    def log(self, request: HttpRequest, run: Any) -> HttpResponseBase:
+        """What came after the line `?after=`, and how the run stands; asked for each second while it works."""
+        after = request.GET.get("after", "")
+        found = lines_of(run, after=int(after) if after.isdecimal() and len(after) < 19 else 0)
+        return JsonResponse({"lines": found, "run": progress_of(run)})
 
     def approve(self, request: HttpRequest, run: Any) -> HttpResponseBase:
         sync.approve(run)
@@ -102,6 +111,28 @@ class SyncRunAdmin(ReadOnlyAdmin):
         sync.cancel(run)
         messages.success(request, _("The sync is cancelled. What is indexed stays."))
         return back_to(run)
+
+
+def lines_of(run: SyncRun, *, after: int = 0) -> list[dict[str, Any]]:
+    """Without those about documents that are not for this person."""
+    rows = run_log.lines(run, after=after)
+    groups = current_caller().groups
+    hidden: set[Any] = set()
+    if groups is not None:
+        named = Document.objects.filter(pk__in=[row.document_id for row in rows if row.document_id])
+        hidden = set(named.values_list("pk", flat=True)) - set(named.visible_to(groups).values_list("pk", flat=True))
+    return [line_of(row) for row in rows if row.document_id not in hidden]
+
+
+def line_of(row: SyncRunEvent) -> dict[str, Any]:
+    page = "admin:knowledge_document_change"
+    return {
+        "id": row.pk,
+        "at": f"{timezone.localtime(row.at):%H:%M:%S}",
+        "level": row.level,
+        "text": row.text,
+        "url": reverse(page, args=[row.document_id]) if row.document_id else "",
+    }
 
 
 def back_to(run: SyncRun) -> HttpResponseBase:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from cron_descriptor import FormatException, Options, get_description
 from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -16,8 +16,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from knowledge import ledger, sync
+from knowledge.admin.dashboard import overview_page, proof_page, retry_failed
 from knowledge.admin.generations import pages_of, wants_reindex
-from knowledge.admin.progress import progress_of, receipt_sentences
+from knowledge.admin.progress import progress_of
+from knowledge.admin.schedules import explain_cron
 from knowledge.admin.searching import search_page
 from knowledge.admin.source_form import fieldsets_for, form_for
 from knowledge.admin.uploading import outcomes, upload_page
@@ -30,9 +32,6 @@ from magnet.errors import MagnetError
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, thousands
 
 ICONS = {"upload": "upload_file", "folder": "folder", "website": "language"}
-LAST_RUNS = 8
-IN_24_HOURS = Options()
-IN_24_HOURS.use_24hour_time_format = True
 
 LIST = "admin:knowledge_knowledgesource_changelist"
 
@@ -161,7 +160,11 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
 
     def object_pages(self) -> Sequence[ObjectPage]:
         return (
-            ObjectPage("overview", self.overview),
+            ObjectPage("overview", partial(overview_page, self)),
+            ObjectPage("proof", partial(proof_page, self), "view", ("GET", "POST")),
+            ObjectPage(
+                "retry-failed", lambda request, source: retry_failed(self, request, source), "change", ("POST",)
+            ),
             ObjectPage("upload", lambda request, source: upload_page(self, request, source), "change", ("GET", "POST")),
             ObjectPage("outcomes", outcomes, "change", ("POST",)),
             ObjectPage("documents", self.documents_page),
@@ -171,18 +174,6 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
             ObjectPage("check", self.test_connection, "change", ("POST",)),
             *pages_of(self),
         )
-
-    def overview(self, request: HttpRequest, source: Any) -> HttpResponseBase:
-        runs = list(source.runs.all()[: LAST_RUNS + 1])
-        current = next((run for run in runs if not run.is_finished), None)
-        last = next((run for run in runs if run.is_finished), None)
-        return self.page(
-            request, source, "knowledge/source_overview.html", tab="overview", source=source,
-            states=state_counts(source), runs=runs[:LAST_RUNS], run=current,
-            progress=progress_of(current) if current else None,
-            last=last, receipt=receipt_sentences(last) if last else [], schedule=schedule_in_words(source),
-            kind=source.connector_class.label,
-        )  # fmt: skip
 
     def documents_page(self, request: HttpRequest, source: Any) -> HttpResponseBase:
         url = reverse("admin:knowledge_document_changelist")
@@ -226,36 +217,3 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
 def cause_of(sentence: str) -> str:
     """“The host name … cannot be found.” of what a sync would say about it."""
     return sentence.removeprefix("Nobody can say what may be read there: ").removesuffix(" Nothing was deleted.")
-
-
-def state_counts(source: KnowledgeSource) -> list[dict[str, Any]]:
-    """The documents of a source by state; states without documents are left out, but for live."""
-    index = source.live_index
-    counts = ledger.count_states(index) if index else {}
-    url = reverse("admin:knowledge_document_changelist")
-    return [
-        {
-            "state": state.value, "label": state.label, "count": counts.get(state.value, 0),
-            "url": f"{url}?source__id__exact={source.pk}&state={state.value}",
-        }
-        for state in IndexedDocument.State
-        if counts.get(state.value) or state == IndexedDocument.State.LIVE
-    ]  # fmt: skip
-
-
-def schedule_in_words(source: KnowledgeSource) -> str:
-    if source.schedule == KnowledgeSource.Schedule.CRON:
-        return f"{cron_in_words(source.cron)} ({source.time_zone})"
-    return str(source.get_schedule_display())
-
-
-def cron_in_words(cron: str) -> str:
-    """“At 06:00, Monday through Friday”; a sentence that says so when it is none."""
-    try:
-        return str(get_description(cron, IN_24_HOURS))
-    except (FormatException, ValueError, IndexError):
-        return _("This is not a cron expression. An example: 0 6 * * 1-5.")
-
-
-def explain_cron(request: HttpRequest) -> HttpResponseBase:
-    return JsonResponse({"sentence": cron_in_words(request.GET.get("cron", "")[:100])})

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.urls import reverse
 
-from knowledge.models import Chunk, KnowledgeSource
+from knowledge.models import Chunk, Document, KnowledgeSource
 from magnet.admin.naming import Name, brings_names
+from magnet.callers import current_caller
 
 
 @brings_names("source")
@@ -24,7 +25,8 @@ def chunk_names(ids: Iterable[Any]) -> dict[Any, Name]:
     wanted = [pk for pk in ids if isinstance(pk, int)]
     columns = ("pk", "document_id", "document__title", "document__remote_id", "position")
     page = "admin:knowledge_document_change"
+    visible = Chunk.objects.filter(pk__in=wanted, document__in=Document.objects.visible_to(current_caller().groups))
     return {
         pk: Name(f"{title or remote_id} · {position + 1}", f"{reverse(page, args=[document])}?chunk={pk}#passage")
-        for pk, document, title, remote_id, position in Chunk.objects.filter(pk__in=wanted).values_list(*columns)
+        for pk, document, title, remote_id, position in visible.values_list(*columns)
     }

@@ -37,7 +37,7 @@ def test_a_run_says_what_it_listed_what_failed_and_how_it_ended(folder):
         "Listed 4 documents: 4 new, 0 changed, 0 as before.",
         "4 documents to read and index.",
     ]
-    assert any("failed:" in line and "empty" in line for line in lines)
+    assert any("ailed: " in line and "empty" in line for line in lines)
     assert lines[-1] == "Done: 4 documents seen, 3 live, 1 failed."
     assert [line.level for line in run_log.lines(run) if line.document_id] == ["error"]
 

@@ -4,7 +4,7 @@ import { get } from "../magnet/requests.js";
 const EACH_MS = 1000;
 const card = document.querySelector("[data-progress]");
 
-function show(run) {
+export function show(run) {
   card.hidden = false;
   card.querySelector("[data-label]").textContent = run.label;
   card.querySelector("[data-sentence]").textContent = run.sentence;
@@ -39,7 +39,7 @@ export async function follow() {
   }
 }
 
-if (card && !card.hidden && !card.querySelector("form[action*=approve]")) {
+if (card && !card.hidden && !document.querySelector("[data-log]") && !card.querySelector("form[action*=approve]")) {
   // The numbers around the bar are those of the moment when the page was made.
   card.addEventListener("over", () => {
     if (!document.querySelector("[data-upload]")) location.reload();
