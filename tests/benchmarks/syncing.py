@@ -1,0 +1,82 @@
+"""What a sync costs when little has changed, at several sizes of a folder: it should grow with the changes alone.
+
+python -m tests.benchmarks.syncing --squad FILE [--documents 1000 10000] [--changed 1]
+
+Works in this process, on a database of its own in the tests' PostgreSQL. CPU seconds are those of Python alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--squad", type=Path, required=True)
+    parser.add_argument("--documents", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--changed", type=float, default=1, help="percent of the documents that change afterwards")
+    given = parser.parse_args()
+    with own_database():
+        for count in given.documents:
+            with tempfile.TemporaryDirectory() as folder:
+                measure(Path(folder), given.squad, count, step=max(1, int(100 / given.changed)))
+
+
+@contextmanager
+def own_database() -> Iterator[None]:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
+    from django.test.utils import setup_databases, teardown_databases
+
+    made = setup_databases(0, False)
+    try:
+        yield
+    finally:
+        teardown_databases(made, 0)
+
+
+def measure(folder: Path, squad: Path, count: int, *, step: int) -> None:
+    from django.conf import settings
+
+    from tests import factories
+    from tests.benchmarks.ingest import made
+
+    settings.FOLDER_ROOTS, settings.MEDIA_ROOT = [folder], folder / "media"
+    (folder / "wiki").mkdir()
+    for document in made(squad, count, paragraphs=2):
+        (folder / "wiki" / f"{document.number}.txt").write_text(document.text)
+    source = factories.folder_source(folder / "wiki", f"folder-{count}")
+    tell(f"{count:,} documents, all new", lambda: factories.sync_now(source))
+    tell(f"{count:,} documents, listing alone", lambda: sum(1 for _ in source.open_connector().list({})))
+    tell(f"{count:,} documents, none changed", lambda: factories.sync_now(source))
+    for number in range(0, count, step):
+        with (folder / "wiki" / f"{number}.txt").open("a") as file:
+            file.write("\n\nAdded later.")
+    tell(f"{count:,} documents, one in {step} changed", lambda: factories.sync_now(source))
+
+
+def tell(name: str, work: Callable[[], Any]) -> None:
+    began, cpu = time.monotonic(), time.process_time()
+    done = work()
+    seconds, cpu = time.monotonic() - began, time.process_time() - cpu
+    embedded = getattr(done, "chunks_embedded", 0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{name}: {seconds:.2f} s, {cpu:.2f} s of CPU, {embedded:,} chunks embedded = {embedded / seconds:,.0f} a "
+        f"second, at most {peak:.0f} MB, load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
