@@ -11,12 +11,15 @@ from django.db import connection
 from django.db.models import Count, Q, Sum
 
 from knowledge import ledger
+from knowledge.chunkers import chunker_kind
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from magnet.models import AIModel
 from magnet.providers.base import Usage
 
 # What the header of a chunk adds, and how much tokens of other models or other borders may differ.
 LITTLE_LESS, LITTLE_MORE, OTHER_BORDERS = 0.9, 1.15, 1.4
+# A chunker that embeds reads each sentence with its neighbours, so every word about three times.
+TIMES_READ_TO_CUT = (2.5, 3.5)
 # Of a document nobody has read: from half a page to a long one. Of one with a known size: a PDF is not all text.
 TOKENS_OF_UNREAD = (200, 3_000)
 BYTES_PER_TOKEN = (3.0, 40.0)
@@ -65,7 +68,8 @@ def of_reindex(source: KnowledgeSource, live: KnowledgeIndex) -> Forecast:
     low = 0.0 if is_same_model else tokens * LITTLE_LESS
     high = tokens * (LITTLE_MORE if is_cut_alike else OTHER_BORDERS)
     # The same texts under the same model: every vector is used again.
-    tokens_range = (0, 0) if is_same_model and is_cut_alike else (round(low), round(high))
+    embedded = (0.0, 0.0) if is_same_model and is_cut_alike else (low, high)
+    tokens_range = _with_cutting(source, (tokens, tokens), embedded=embedded)
     return _forecast(source.embedding_model, documents, tokens_range, at_least_seconds=live.chunk_count / 2_000)
 
 
@@ -79,7 +83,18 @@ def of_unread(source: KnowledgeSource) -> Forecast:
     size = found["total"] or 0
     low = size / BYTES_PER_TOKEN[1] + unsized * TOKENS_OF_UNREAD[0]
     high = size / BYTES_PER_TOKEN[0] + unsized * TOKENS_OF_UNREAD[1]
-    return _forecast(source.embedding_model, found["documents"], (round(low), round(high)))
+    return _forecast(
+        source.embedding_model, found["documents"], _with_cutting(source, (low, high), embedded=(low, high))
+    )
+
+
+def _with_cutting(
+    source: KnowledgeSource, texts: tuple[float, float], *, embedded: tuple[float, float]
+) -> tuple[int, int]:
+    """Tokens that are embedded as chunks, and where the chunker embeds to cut, those of the texts with it."""
+    times = TIMES_READ_TO_CUT if chunker_kind(source.chunker).embeds else (0.0, 0.0)
+    least, most = (round(own + tokens * more) for own, tokens, more in zip(embedded, texts, times, strict=True))
+    return least, most
 
 
 def _tokens_per_chunk(index: KnowledgeIndex) -> float:

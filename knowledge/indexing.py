@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,11 +16,12 @@ from django.utils import timezone
 from psycopg.errors import ProgramLimitExceeded
 
 from knowledge import ledger, originals
-from knowledge.chunk_writer import ChunkRow, Replacement, replace
-from knowledge.chunkers import chunker_kind
+from knowledge.chunk_writer import ChunkRow, Replacement
+from knowledge.chunk_writer import replace as write
 from knowledge.chunkers.base import Piece
 from knowledge.connectors.base import Connector, RemoteDocument
 from knowledge.connectors.file_names import title_of
+from knowledge.cutting import Bill, cut, header
 from knowledge.given_vectors import taken_over
 from knowledge.ledger import Failure
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
@@ -42,15 +42,13 @@ HARMLESS = "Is anybody there?"
 
 
 @dataclass
-class Outcome:
-    """What one batch did, to be added to its run."""
+class Outcome(Bill):
+    """What one batch did and cost, to be added to its run."""
 
     done: int = 0
     failed: int = 0
     embedded: int = 0
     reused: int = 0
-    tokens: int = 0
-    cost: Decimal = Decimal(0)
 
     def add(self, other: Outcome) -> None:
         for name in vars(other):
@@ -73,6 +71,11 @@ class Prepared:
     is_stored: bool = False
     # Vectors that came with the document.
     given: dict[bytes, Any] = field(default_factory=dict)
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the generation holds all of it already; then it was not cut."""
+        return not self.columns and self.content_hash == self.entry.content_hash
 
     def texts(self) -> list[str]:
         """What is embedded: the header in front of each piece."""
@@ -105,7 +108,7 @@ def index_documents(
                 prepared = _prepare(index, entry, connector=connector, token=token, outcome=outcome)
                 if prepared is None:
                     continue
-                if not prepared.columns and prepared.content_hash == entry.content_hash:
+                if prepared.is_unchanged:
                     unchanged.append(entry)
                     continue
                 waiting.append(prepared)
@@ -128,9 +131,14 @@ def _prepare(
     index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None, token: UUID, outcome: Outcome
 ) -> Prepared | None:
     try:
-        return prepare(index, entry, connector=connector)
+        return prepare(index, entry, connector=connector, outcome=outcome)
     except StorageFull:
         raise
+    except ProviderError as error:
+        # A chunker that embeds asks the provider, too.
+        if not _takes_other_texts(index, error):
+            raise
+        failure = Failure.of(error)
     except MagnetError as error:
         failure = Failure.of(error)
     except Exception:
@@ -144,7 +152,9 @@ def _prepare(
     return None
 
 
-def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None) -> Prepared:
+def prepare(
+    index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None, outcome: Outcome
+) -> Prepared:
     """Fetch, read and cut one document; writes nothing but the original file."""
     document = entry.document
     columns, extract, vector = (
@@ -155,19 +165,19 @@ def prepare(index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connect
     given = taken_over(vector, text=extract.text, model=index.embedding_model)
     # With the vector's key, so that the same text without it is embedded.
     content_hash = _hash(index.settings_hash, title, language, extract.text, *([given.key.hex()] if given else []))
-    chunker = chunker_kind(index.chunker)
-    pieces = chunker(chunker.Config.model_validate(index.chunker_config)).split(extract.text)
+    is_stored = connector is None
+    prepared = Prepared(entry, title[:1_000], extract, language, content_hash, [], [], columns, is_stored)
+    if prepared.is_unchanged:
+        return prepared
+    if given:
+        return replace(prepared, pieces=[given.piece], keys=[given.key], given={given.key: given.vector})
+    model = index.embedding_model
+    pieces = cut(extract.text, chunker=index.chunker, config=index.chunker_config, model=model, bill=outcome)
     keys = [
-        vector_key(
-            index.embedding_model, header=header(title, piece.heading), text=extract.text[piece.start : piece.end]
-        )
+        vector_key(model, header=header(title, piece.heading), text=extract.text[piece.start : piece.end])
         for piece in pieces
     ]
-    if given:
-        pieces, keys = [given.piece], [given.key]
-    vectors = {given.key: given.vector} if given else {}
-    is_stored = connector is None
-    return Prepared(entry, title[:1_000], extract, language, content_hash, pieces, keys, columns, is_stored, vectors)
+    return replace(prepared, pieces=pieces, keys=keys)
 
 
 def _stored(document: Document) -> Extract:
@@ -214,13 +224,6 @@ def _remote(document: Document) -> RemoteDocument:
     )
 
 
-def header(title: str, heading: str) -> str:
-    """What stands in front of a chunk when it is embedded and searched: the title and the path of headings."""
-    if heading.startswith(title):
-        return heading
-    return f"{title}\n{heading}" if heading else title
-
-
 def vector_key(model: AIModel, *, header: str, text: str) -> bytes:
     parts = (model.model_name, str(model.dimensions), header, text)
     return hashlib.sha256("\x1f".join(parts).encode()).digest()
@@ -245,7 +248,7 @@ def _embed_and_write(
     bought = {} if bought is None else bought
     try:
         vectors = _vectors(index, batch, outcome=outcome, bought=bought)
-        outcome.done += replace(index, [_replacement(item, vectors) for item in batch], token=token)
+        outcome.done += write(index, [_replacement(item, vectors) for item in batch], token=token)
         keys = [key for item in batch for key in item.keys]
         outcome.reused += len(keys) - len(bought.keys() & set(keys))
         return

@@ -11,7 +11,7 @@ import numpy as np
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from knowledge import chunk_writer, indexing
+from knowledge import chunk_writer, cutting, indexing
 from knowledge.chunk_writer import ChunkRow, Replacement
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.documents import remote_key
@@ -71,7 +71,7 @@ def _write(index: KnowledgeIndex | None, pages: Sequence[Page]) -> None:
     entries = IndexedDocument.objects.bulk_create(
         [IndexedDocument(index=index, document=document, lease_token=token) for document in documents]
     )
-    texts = [f"{indexing.header(page.title, '')}\n{page.text}" for page in pages]
+    texts = [f"{cutting.header(page.title, '')}\n{page.text}" for page in pages]
     vectors = vectors_of(texts, index.embedding_model)
     replacements = [
         Replacement(
