@@ -1,4 +1,4 @@
-"""What the pages of traces call sources and chunks."""
+"""What the pages of traces call sources and chunks, and where a deletion is proved."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.urls import reverse
+from django.utils.http import urlencode
 
 from knowledge.models import Chunk, Document, KnowledgeSource
 from magnet.admin.naming import Name, brings_names
@@ -17,6 +18,19 @@ def source_names(slugs: Iterable[Any]) -> dict[Any, Name]:
     rows = KnowledgeSource.objects.filter(slug__in=slugs).only("pk", "slug", "name")
     overview = "admin:knowledge_knowledgesource_overview"
     return {row.slug: Name(row.name, reverse(overview, args=[row.pk])) for row in rows}
+
+
+@brings_names("proof")
+def proof_pages(keys: Iterable[Any]) -> dict[Any, Name]:
+    """The page that proves a deletion, by the slug of the source and the title of the document."""
+    wanted = list(keys)
+    sources = dict(KnowledgeSource.objects.filter(slug__in=[slug for slug, _title in wanted]).values_list("slug", "pk"))
+    page = "admin:knowledge_knowledgesource_proof"
+    return {
+        (slug, title): Name(title, f"{reverse(page, args=[sources[slug]])}?{urlencode({'wanted': title})}")
+        for slug, title in wanted
+        if slug in sources
+    }
 
 
 @brings_names("chunk")

@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from magnet.admin.base import ObjectPage, ReadOnlyAdmin
 from magnet.admin.menu import PEOPLE, MenuEntry
+from magnet.admin.naming import Name, names
 from magnet.models import AuditEntry
 from magnet.templatetags.magnet_admin import ago_titled
 
@@ -48,7 +49,17 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def read(self, request: HttpRequest, entry: Any) -> HttpResponseBase:
         changes = [(capfirst(key.replace("_", " ")), in_words(value)) for key, value in entry.changes.items()]
         kind = kind_in_words(entry.object_type)
-        return self.page(request, entry, "magnet/audit_entry.html", entry=entry, changes=changes, kind=kind)
+        return self.page(
+            request, entry, "magnet/audit_entry.html", entry=entry, changes=changes, kind=kind, proof=proof_of(entry)
+        )
+
+
+def proof_of(entry: AuditEntry) -> Name | None:
+    """Where it can be proved that what was deleted is gone; None where that cannot be asked."""
+    if entry.verb != "deleted" or entry.object_type != "knowledge.document" or "source" not in entry.changes:
+        return None
+    key = (entry.changes["source"], entry.object_label)
+    return names("proof", [key]).get(key)
 
 
 def kind_in_words(object_type: str) -> str:

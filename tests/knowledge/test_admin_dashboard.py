@@ -11,6 +11,7 @@ from django.utils import timezone
 from knowledge import health, uploads
 from knowledge.models import Chunk, Document, IndexedDocument, SyncRun
 from knowledge.uploads import PushedDocument
+from magnet.models import AuditEntry
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,6 +126,15 @@ def test_the_proof_is_asked_for_by_title_and_tells_when_it_was_deleted(owner, so
     assert "It was deleted" in gone
     assert "is not gone" in there
     assert "Where Magnet cannot look" in gone
+
+
+def test_the_record_of_a_deletion_leads_to_its_proof(owner, source):
+    uploads.delete(Document.objects.get(remote_id="pay"))
+    entry = AuditEntry.objects.get(verb="deleted")
+
+    page = page_of(owner, reverse("admin:magnet_auditentry_change", args=[entry.pk]))
+
+    assert f"{url(source, 'proof')}?wanted=" in page
 
 
 def test_documents_are_found_by_words_of_their_text_and_chunks_too(owner, source):
