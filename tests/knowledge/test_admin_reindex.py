@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from knowledge import reindex
+from knowledge import reindex, uploads
 from knowledge.models import KnowledgeIndex, KnowledgeSource
+from knowledge.uploads import PushedDocument
 from magnet import gateway
 from magnet.database import close_raw_pool, forget_configuration
 from tests import factories
@@ -128,3 +129,15 @@ def test_the_settings_form_takes_another_model_and_says_what_follows(owner):
     assert "takes a re-index" in form
     ask_for_chunks_of(source, 40)
     assert "Re-index beside" in read(owner, source)
+
+
+def test_what_a_large_first_sync_still_has_to_read_is_told_on_the_overview(owner, settings):
+    settings.ASK_ABOVE_DOCUMENTS = 1
+    source = factories.source()
+    uploads.push(source, [PushedDocument(name, text=f"All about {name}.") for name in ("bees", "cows")])
+
+    page = read(owner, source, "overview")
+
+    assert "Documents: 2 · Tokens to embed: 400 to 6,000" in page
+    settings.ASK_ABOVE_DOCUMENTS = 2
+    assert "still has to read" not in read(owner, source, "overview")
