@@ -186,6 +186,9 @@ def columns_of(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     chunker = CHUNKERS.get(columns.get("chunker", source.chunker))
     if chunker is None:
         raise InvalidInput("There is no such chunker.", errors={"chunker": [f"Use {', '.join(CHUNKERS)}."]})
+    if body.chunker_config is None and columns.get("chunker", source.chunker) != source.chunker:
+        # The settings of another kind are none of this one.
+        columns["chunker_config"] = {}
     configuration.prove(chunker.Config, body.chunker_config or {}, field="chunker_config")
     if body.embedding_model is not None:
         columns["embedding_model"] = configuration.named(AIModel, body.embedding_model, field="embedding_model")

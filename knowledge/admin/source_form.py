@@ -11,16 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from knowledge.chunkers import CHUNKERS, chunker_kind
+from knowledge.admin.cutting_form import chosen_settings, cutting_fields, cutting_names
 from knowledge.connectors import connector_kind
 from knowledge.connectors.base import MissingConnector
 from knowledge.models import KnowledgeSource
 from magnet.admin.config_forms import CONFIG, SECRETS, Section, config_from, form_fields
 from magnet.encryption import decrypt
 from magnet.models import AIModel
-
-CHUNKER = "chunker"
-DEFAULT_CHUNKER = "paragraphs"
 
 
 class SourceForm(forms.ModelForm):
@@ -46,17 +43,22 @@ class SourceForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or {}
         source = self.instance
         source.connector = self.connector_kind
-        stored = {CONFIG: source.config, CHUNKER: source.chunker_config, SECRETS: self.stored_secrets}
+        stored = {CONFIG: source.config, SECRETS: self.stored_secrets}
         found: dict[str, dict[str, Any]] = {}
         for section in self.sections:
             found[section.prefix] = config_from(self, section, stored=stored[section.prefix])
             if section.prefix == CONFIG and source.leads_elsewhere(found[CONFIG]):
                 stored[SECRETS] = {}
         source.config = found[CONFIG]
-        source.chunker_config = found[CHUNKER]
+        cleaned["chunker"], source.chunker_config = chosen_settings(self, source)
         if found[SECRETS]:
             source.set_secrets(found[SECRETS])
         return cleaned
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """The form's own field has proved the chunker, also one whose plug-in is gone."""
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # as below
+        return excluded | {"chunker"}
 
     def _update_errors(self, errors: Any) -> None:
         """The model proves the Configs once more; their errors stand beside their own fields already."""
@@ -70,18 +72,12 @@ class SourceForm(forms.ModelForm):
 def form_for(kind: str, source: KnowledgeSource | None) -> type[SourceForm]:
     """The form of a source with this connector, with the fields of its Configs."""
     secrets = (decrypt(source.encrypted_secrets) or {}) if source else {}
-    chunker = source.chunker if source else DEFAULT_CHUNKER
     sections = (
         Section(CONFIG, connector_kind(kind).Config),
         Section(SECRETS, connector_kind(kind).Secrets),
-        Section(CHUNKER, chunker_kind(chunker).Config),
     )
-    stored = {
-        CONFIG: source.config if source else {},
-        SECRETS: secrets,
-        CHUNKER: source.chunker_config if source else {},
-    }
-    fields: dict[str, Any] = {}
+    stored = {CONFIG: source.config if source else {}, SECRETS: secrets}
+    fields: dict[str, Any] = cutting_fields(source)
     for section in sections:
         fields |= form_fields(section, stored=stored[section.prefix])
     fields["time_zone"] = time_zone_field()
@@ -115,8 +111,8 @@ def fieldsets_for(kind: str, *, is_indexed: bool) -> list[tuple[Any, dict[str, A
     if not connector.is_pushed:
         clock = ("schedule", "cron", "time_zone", "deletion_guard_percent")
         groups.append((_("Looking for changes"), {"fields": clock}))
-    reading = ["embedding_model", "language", *Section(CHUNKER, CHUNKERS[DEFAULT_CHUNKER].Config).names, "tags"]
-    offered = _("Documents are indexed: another model, language or length takes a re-index, under the tab “Index”.")
+    reading = ["embedding_model", "language", *cutting_names(), "tags"]
+    offered = _("Documents are indexed: another model, language or cut takes a re-index, under the tab “Index”.")
     note = offered if is_indexed else ""
     groups.append((_("Reading and finding"), {"fields": reading, "classes": ["collapse"], "description": note}))
     return groups

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from knowledge import ledger, sync
+from knowledge.admin.cutting_form import shown_when_chosen
 from knowledge.admin.dashboard import overview_page, proof_page, retry_failed
 from knowledge.admin.generations import pages_of, wants_reindex
 from knowledge.admin.progress import progress_of
@@ -58,9 +59,13 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
     list_filter = ("connector", "schedule", "tags")
     search_fields = ("name", "slug", "description")
     prepopulated_fields = {"slug": ("name",)}
-    conditional_fields = {"cron": "schedule == 'cron'", "time_zone": "schedule == 'cron'"}
     change_form_after_template = "knowledge/source_form_after.html"
     made_by_form = ("config", "chunker_config", "encrypted_secrets")
+
+    @property
+    def conditional_fields(self) -> dict[str, str]:
+        is_cron = "schedule == 'cron'"
+        return {"cron": is_cron, "time_zone": is_cron, **shown_when_chosen()}
 
     # -- The list ----------------------------------------------------------------------------------------------
 

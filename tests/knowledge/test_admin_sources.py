@@ -25,7 +25,7 @@ JSON = {"HTTP_ACCEPT": "application/json"}
 def chunker():
     from knowledge.chunkers import CHUNKERS
 
-    return {f"chunker__{name}": str(value) for name, value in CHUNKERS["paragraphs"].Config().model_dump().items()}
+    return {f"chunker_paragraphs__{name}": str(value) for name, value in CHUNKERS["paragraphs"].Config().model_dump().items()}
 
 
 def website(**fields):

@@ -87,6 +87,20 @@ async def test_another_embedding_model_for_indexed_documents_is_a_wish(api):
     assert (changed.status_code, changed.json()["needs_reindex"]) == (200, True)
 
 
+async def test_another_chunker_comes_with_its_own_settings_or_its_defaults(api):
+    body = {"name": "Office", "slug": "office", "chunker_config": {"max_tokens": 128, "overlap_tokens": 16}}
+    assert (await api.post("/api/knowledge-sources", json=body)).status_code == 201
+
+    refused = await api.patch(
+        "/api/knowledge-sources/office", json={"chunker": "semantic", "chunker_config": {"overlap_tokens": 16}}
+    )
+    changed = await api.patch("/api/knowledge-sources/office", json={"chunker": "semantic"})
+
+    assert refused.status_code == 422
+    assert "chunker_config.overlap_tokens" in refused.json()["errors"]
+    assert (changed.json()["chunker"], changed.json()["chunker_config"]) == ("semantic", {})
+
+
 async def test_a_folder_that_the_operator_has_not_opened_is_refused(api, settings, tmp_path):
     settings.FOLDER_ROOTS = [tmp_path]
     body = {"name": "Secrets", "slug": "secrets", "connector": "folder", "config": {"path": "/etc"}}

@@ -27,7 +27,7 @@ def typed(kind, config, secrets):
 
     values = {**CONNECTORS[kind].Config.model_validate(config).model_dump(mode="json")}
     fields = {f"config__{k}": "\n".join(v) if isinstance(v, list) else v for k, v in values.items() if v is not False}
-    chunker = {f"chunker__{k}": str(v) for k, v in CHUNKERS["paragraphs"].Config().model_dump().items()}
+    chunker = {f"chunker_paragraphs__{k}": str(v) for k, v in CHUNKERS["paragraphs"].Config().model_dump().items()}
     model = factories.local_embedding().pk
     return {
         "name": "The source", "slug": "the-source", "schedule": "manual", "time_zone": "UTC", "embedding_model": model,
