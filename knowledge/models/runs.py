@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -74,6 +75,10 @@ class SyncRun(Leased):
     # Deletions beyond the source's guard, and how many somebody has agreed to.
     deletions_waiting = models.PositiveIntegerField(_("deletions that wait for approval"), default=0)
     approved_deletions = models.PositiveIntegerField(_("approved deletions"), default=0)
+    # What a large run would embed and cost, while it waits for somebody to agree, and how many documents they have
+    # agreed to.
+    forecast = models.JSONField(null=True, blank=True, editable=False)
+    approved_documents = models.PositiveIntegerField(_("approved documents"), default=0)
     chunks_embedded = models.PositiveIntegerField(_("chunks embedded"), default=0)
     chunks_reused = models.PositiveIntegerField(_("chunks reused"), default=0)
     tokens = models.PositiveBigIntegerField(_("tokens"), default=0)
@@ -101,6 +106,18 @@ class SyncRun(Leased):
     @property
     def is_finished(self) -> bool:
         return self.status not in self.UNFINISHED
+
+    @property
+    def question(self) -> str:
+        """What somebody must agree to before the run goes on; empty when nothing is asked."""
+        if self.status != self.Status.WAITING:
+            return ""
+        if self.deletions_waiting:
+            count, guard = _documents(self.deletions_waiting), self.source.deletion_guard_percent
+            return f"This sync would delete {count}, more than the limit of {guard} %. Approve it, or cancel."
+        expected = self.forecast or {}
+        count = _documents(expected.get("documents", 0))
+        return f"This sync would embed {count}: {_ranges(expected)}. Approve it, or cancel."
 
     @property
     def lists(self) -> bool:
@@ -155,3 +172,17 @@ class SyncRun(Leased):
         """The last word of a step: the run is over, or waits for somebody."""
         finished_at = None if status in self.UNFINISHED else timezone.now()
         self.note(token, status=status, finished_at=finished_at, lease_token=None, **changes)
+
+
+def _documents(count: int) -> str:
+    return "1 document" if count == 1 else f"{count:,} documents"
+
+
+def _ranges(expected: dict[str, Any]) -> str:
+    """“100,000 to 400,000 tokens, $0.02 to $0.08, 3 to 20 minutes” from a forecast."""
+    tokens, cost, seconds = (expected.get(name, {}) for name in ("tokens", "cost", "seconds"))
+    dollars = [f"${max(Decimal(cost.get(end, 0)), Decimal('0.01')):,.2f}" for end in ("least", "most")]
+    minutes = [max(1, round(seconds.get(end, 0) / 60)) for end in ("least", "most")]
+    spans = [(f"{tokens.get('least', 0):,}", f"{tokens.get('most', 0):,}", " tokens"), (*dollars, "")]
+    spans.append((f"{minutes[0]:,}", f"{minutes[1]:,}", " minutes"))
+    return ", ".join(f"{least if least == most else f'{least} to {most}'}{unit}" for least, most, unit in spans)
