@@ -10,17 +10,28 @@ from uuid import UUID
 from django.db import models
 from django.utils import timezone
 
-UUIDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+from magnet.encryption import decrypt
+from magnet.errors import NotConfigured
+
+UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class IdempotentRequestQuerySet(models.QuerySet["IdempotentRequest"]):
     def naming(self, ids: Collection[UUID]) -> list[int]:
         """The keys of rows whose stored answer names one of these ids; each answer is read once, and none is held."""
-        wanted = {str(pk).encode() for pk in ids}
+        wanted = {str(pk) for pk in ids}
         if not wanted:
             return []
         bodies = self.exclude(body=None).values_list("pk", "body").iterator(chunk_size=50)
-        return [pk for pk, body in bodies if body and not wanted.isdisjoint(UUIDS.findall(bytes(body)))]
+        return [pk for pk, body in bodies if not wanted.isdisjoint(UUIDS.findall(answer_in(bytes(body))))]
+
+
+def answer_in(body: bytes) -> str:
+    """A stored answer in clear; nothing where its key is lost, because then nobody reads it any more."""
+    try:
+        return str(decrypt(body.decode()) or "")
+    except NotConfigured:
+        return ""
 
 
 class IdempotentRequest(models.Model):
@@ -32,6 +43,7 @@ class IdempotentRequest(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
+    # Encrypted: the answer may hold a new API key.
     body = models.BinaryField(null=True)
 
     objects: ClassVar[Any] = IdempotentRequestQuerySet.as_manager()

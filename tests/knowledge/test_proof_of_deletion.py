@@ -10,6 +10,8 @@ from django.utils import timezone
 from knowledge import proof, uploads
 from knowledge.models import DeletedDocument, Document, Word
 from knowledge.uploads import PushedDocument
+from magnet.database import forget_configuration, in_database
+from magnet.encryption import encrypt
 from magnet.models import AuditEntry, IdempotentRequest, Span, SpanPayload, Trace
 from tests import factories
 
@@ -30,7 +32,7 @@ def stocked():
     trace = Trace.objects.create(feature="rag_tool", started_at=now, documents=[salaries.pk])
     span = Span.objects.create(trace=trace, name="chat", started_at=now)
     SpanPayload.objects.create(span=span, created_at=now, input={"text": salaries.text})
-    body = b'{"passages": [{"document": {"id": "%s"}, "text": "Zaphod"}]}' % str(salaries.pk).encode()
+    body = encrypt(f'{{"passages": [{{"document": {{"id": "{salaries.pk}"}}, "text": "Zaphod"}}]}}').encode()
     IdempotentRequest.objects.create(caller="key:1", key="a", fingerprint="f", status=200, body=body)
     return source, salaries
 
@@ -96,8 +98,6 @@ def test_who_asked_for_a_proof_is_recorded_without_what_they_looked_for():
 
 
 async def test_the_api_proves_a_deletion_by_path_and_by_name(api):
-    from magnet.database import in_database
-
     source, salaries = await in_database(stocked)
     there = (await api.get("/api/knowledge-sources/handbook/documents/hr/salaries.md/proof-of-deletion")).json()
     await api.delete("/api/knowledge-sources/handbook/documents/hr/salaries.md")
@@ -109,3 +109,18 @@ async def test_the_api_proves_a_deletion_by_path_and_by_name(api):
     assert [check["place"] for check in gone["checks"]] == PLACES
     assert gone["deleted_at"] is not None
     assert gone["outside"]
+
+
+async def test_an_answer_that_is_kept_for_a_second_try_goes_with_the_document_that_it_quotes(api):
+    forget_configuration()
+    _source, salaries = await in_database(stocked)
+    url, asked = "/api/knowledge-sources/handbook/search", {"query": "Zaphod earns"}
+    first = await api.post(url, json=asked, headers={"Idempotency-Key": "again"})
+    await in_database(lambda: uploads.delete(salaries))
+
+    second = await api.post(url, json=asked, headers={"Idempotency-Key": "again"})
+
+    assert "Zaphod earns much" in first.text
+    assert second.status_code == 200
+    assert "Idempotent-Replayed" not in second.headers
+    assert "Zaphod earns much" not in second.text
