@@ -7,6 +7,7 @@ from knowledge.models.indexes import Chunk, IndexedDocument, KnowledgeIndex, Wor
 from knowledge.models.run_events import SyncRunEvent
 from knowledge.models.runs import SyncRun
 from knowledge.models.sources import KnowledgeSource
+from knowledge.models.vectors import VectorChange, VectorCopy
 
 __all__ = [
     "Chunk",
@@ -18,5 +19,7 @@ __all__ = [
     "KnowledgeSource",
     "SyncRun",
     "SyncRunEvent",
+    "VectorChange",
+    "VectorCopy",
     "Word",
 ]
