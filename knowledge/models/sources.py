@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # The key, in a connector's state, of the settings that it belongs to.
 STATE_OF = "_settings"
+# Whoever reads an address passes over these, so "https:/\n/…" is one as well.
+PASSED_OVER = dict.fromkeys(map(ord, "\t\r\n"))
 
 
 def connector_kinds() -> list[tuple[str, str]]:
@@ -193,7 +195,8 @@ class KnowledgeSource(Named, Tagged):
 
 
 def _addresses(config: dict[str, Any]) -> set[str]:
-    return {value for value in config.values() if isinstance(value, str) and "://" in value}
+    plain = (value.translate(PASSED_OVER) for value in config.values() if isinstance(value, str))
+    return {value for value in plain if "://" in value}
 
 
 def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:

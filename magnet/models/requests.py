@@ -23,7 +23,7 @@ class IdempotentRequestQuerySet(models.QuerySet["IdempotentRequest"]):
         if not wanted:
             return []
         bodies = self.exclude(body=None).values_list("pk", "body").iterator(chunk_size=50)
-        return [pk for pk, body in bodies if not wanted.isdisjoint(UUIDS.findall(answer_in(bytes(body))))]
+        return [pk for pk, body in bodies if body and not wanted.isdisjoint(UUIDS.findall(answer_in(bytes(body))))]
 
 
 def answer_in(body: bytes) -> str:

@@ -92,3 +92,27 @@ async def test_another_address_forgets_the_token_but_writing_out_a_default_does_
     other = await api.patch(path, json={"config": {"api_address": "https://api.example.com"}})
 
     assert (same.json()["has_secrets"], other.json()["has_secrets"]) == (True, False)
+
+
+SQL = {"query": "select 1 as id", "text": "id", "user": "reader"}
+
+
+@pytest.mark.parametrize("disguised", ["{0}:/\t/{1}", "{0}:\n//{1}", "{0}:/\r\n/{1}"])
+@pytest.mark.parametrize(
+    ("kind", "scheme", "config", "secrets"),
+    [
+        ("sql_database", "postgresql", SQL, {"password": "hidden"}),
+        ("rss", "https", {}, {"header_name": "Authorization", "header_value": "hidden"}),
+    ],
+)
+async def test_a_line_break_in_another_address_does_not_keep_the_secret(api, kind, scheme, config, secrets, disguised):
+    await in_database(factories.local_embedding)
+    given = {**config, "address": f"{scheme}://db.example.com/crm"}
+    await api.post(
+        "/api/knowledge-sources", json={"name": "One", "connector": kind, "config": given, "secrets": secrets}
+    )
+
+    moved = {**config, "address": disguised.format(scheme, "thief.example.com/crm")}
+    answer = await api.patch("/api/knowledge-sources/one", json={"config": moved})
+
+    assert answer.status_code == 422 or answer.json()["has_secrets"] is False
