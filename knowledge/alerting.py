@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from knowledge.models import KnowledgeSource, SyncRun
 from magnet import alerts
+from magnet.models import Delivery
 from magnet.models.webhooks import Event
 
 Status = SyncRun.Status
@@ -21,17 +22,18 @@ LATE_AFTER = timedelta(hours=1)
 def ended(run: SyncRun) -> None:
     """Called in the transaction that ends a run, or lets it wait for somebody."""
     if run.status == Status.WAITING:
-        _tell(run, Event.SYNC_WAITING, "waits for approval", _waiting(run))
+        if not _is_told_of_waiting(run):
+            _tell(run, Event.SYNC_WAITING, "waits for approval", run.question)
     elif run.status == Status.FAILED and not _had_failed_before(run):
         _tell(run, Event.SYNC_FAILED, "does not sync", run.error)
     elif run.status == Status.DONE and _had_failed_before(run):
         _tell(run, Event.SYNC_RECOVERED, "syncs again", "The sync came to its end again.")
 
 
-def _waiting(run: SyncRun) -> str:
-    count = f"{run.deletions_waiting:,} document{'' if run.deletions_waiting == 1 else 's'}"
-    guard = run.source.deletion_guard_percent
-    return f"The sync would delete {count}, more than the limit of {guard} %. Look at it, and approve or cancel it."
+def _is_told_of_waiting(run: SyncRun) -> bool:
+    """A run that waits lists again at its next time, and asks the same again."""
+    told = Delivery.objects.filter(event=Event.SYNC_WAITING, payload__data__sync_run=str(run.pk))
+    return told.filter(text=run.question).exists()
 
 
 def _had_failed_before(run: SyncRun) -> bool:

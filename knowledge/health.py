@@ -52,8 +52,7 @@ def _of_run(run: SyncRun | None) -> Health | None:
     if run.looks_stuck:
         return Health(_("Stuck"), _("The sync shows no sign of life. Another worker takes over by itself."), ILL)
     if run.status == SyncRun.Status.WAITING:
-        why = _("A sync would delete %(n)s documents, and waits for your word.")
-        return Health(_("Waits for you"), why % {"n": f"{run.deletions_waiting:,}"}, INCOMPLETE)
+        return Health(_("Waits for you"), run.question, INCOMPLETE)
     if run.is_resting:
         return Health(_("Paused"), run.remark, INCOMPLETE)
     return None

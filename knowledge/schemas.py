@@ -159,6 +159,10 @@ class RunOut(BaseModel):
     deleted: int
     # Deletions beyond the source's guard, which wait for POST …/approve.
     deletions_waiting: int
+    # What a large run would embed and cost, which waits for POST …/approve: documents, tokens, cost, seconds.
+    forecast: dict[str, Any] | None
+    # The same in a sentence.
+    question: str
     chunks_embedded: int
     chunks_reused: int
     tokens: int

@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected, DiskFull
 
-from knowledge import alerting, ledger, run_log
+from knowledge import alerting, forecast, ledger, run_log
 from knowledge.heartbeat import beating
 from knowledge.indexing import Outcome, index_documents
 from knowledge.listing import take_stock
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 Status = SyncRun.Status
 Level = run_log.Level
 
+# What has come along since somebody agreed needs no second word.
+MORE = 1.1
 DOCUMENTS_AT_ONCE = 256
 # A step ends after this time and queues its successor, so that no source starves another.
 STEP_SECONDS = 20.0
@@ -68,12 +70,17 @@ def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
 
 @transaction.atomic
 def approve(run: SyncRun) -> SyncRun:
-    """Agree to the deletions that a run waits with; it lists again and deletes at most that many."""
+    """Agree to what a run waits with; it lists again, and deletes or embeds at most that many documents."""
     run = SyncRun.objects.select_for_update(of=("self",)).select_related("source").get(pk=run.pk)
     if run.status != Status.WAITING:
         raise Conflict(f"This run of “{run.source.name}” does not wait for approval.")
-    AuditEntry.record("approved deletions of", run, deletions=run.deletions_waiting)
-    run_log.say(run, f"{current_caller().label} agreed to delete {run.deletions_waiting:,} documents.")
+    if run.deletions_waiting:
+        AuditEntry.record("approved deletions of", run, deletions=run.deletions_waiting)
+        run_log.say(run, f"{current_caller().label} agreed to delete {run.deletions_waiting:,} documents.")
+    else:
+        run.approved_documents = int((run.forecast or {}).get("documents", 0))
+        AuditEntry.record("approved the cost of", run, forecast=run.forecast)
+        run_log.say(run, f"{current_caller().label} agreed to embed {run.approved_documents:,} documents.")
     _requeue(run, approved_deletions=run.deletions_waiting)
     enqueue_step(run)
     return run
@@ -105,8 +112,9 @@ def run_to_end(run: SyncRun, on_progress: Callable[[SyncRun], None] | None = Non
 
 def _requeue(run: SyncRun, *, approved_deletions: int) -> None:
     run.status, run.deletions_waiting, run.approved_deletions = Status.QUEUED, 0, approved_deletions
-    run.resumes_at = None
-    run.save(update_fields=["status", "trigger", "deletions_waiting", "approved_deletions", "resumes_at"])
+    run.resumes_at = run.forecast = None
+    asked = ["deletions_waiting", "approved_deletions", "forecast", "approved_documents"]
+    run.save(update_fields=["status", "trigger", "resumes_at", *asked])
 
 
 def enqueue_step(run: SyncRun) -> None:
@@ -244,10 +252,16 @@ def _list(run: SyncRun, index: KnowledgeIndex, connector: Any, *, token: UUID) -
 
 @transaction.atomic
 def _begin_indexing(run: SyncRun, index: KnowledgeIndex, *, trigger: str, token: UUID) -> bool:
-    """False when somebody has asked for a listing since this step decided about it; the next step lists."""
+    """False when somebody must agree first, or has asked for a listing since this step decided about it."""
     KnowledgeSource.objects.hold(run.source_id)
     run.note(token)
     if run.trigger != trigger:
+        return False
+    expected = forecast.of_unread(run.source) if run.lists else None
+    if expected and expected.is_large and any(expected.cost) and expected.documents > run.approved_documents * MORE:
+        run.end(token, Status.WAITING, forecast=expected.as_json(), receipt=_receipt(run, index))
+        run_log.say(run, run.question, level=Level.WARNING)
+        alerting.ended(run)
         return False
     run.note(token, status=Status.INDEXING, to_do=ledger.due(index).count(), done=0)
     run_log.say_work(run)

@@ -38,8 +38,7 @@ def waiting_notices(request: HttpRequest) -> Iterable[Notice]:
         return
     for run in SyncRun.objects.filter(status=SyncRun.Status.WAITING).select_related("source")[:5]:
         yield Notice(
-            _("The sync of “%(name)s” waits for you: it would delete %(n)s documents.")
-            % {"name": run.source.name, "n": f"{run.deletions_waiting:,}"},
+            _("“%(name)s” waits for you. %(question)s") % {"name": run.source.name, "question": run.question},
             url=reverse("admin:knowledge_knowledgesource_overview", args=[run.source_id]),
             action=_("Decide"),
         )

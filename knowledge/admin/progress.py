@@ -65,9 +65,7 @@ def sentence(run: SyncRun, *, rate: float | None, left: int, is_stuck: bool) -> 
     if run.status == status.INDEXING:
         return indexing_sentence(run, rate=rate, left=left)
     if run.status == status.WAITING:
-        return _("This sync would delete %(n)s documents, more than the source allows. Approve it, or cancel.") % {
-            "n": f"{run.deletions_waiting:,}"
-        }
+        return run.question
     return run.remark or _("Finished.")
 
 

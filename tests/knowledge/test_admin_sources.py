@@ -199,7 +199,7 @@ def test_a_sync_that_would_delete_much_asks_and_is_answered(owner, member):
     approve = reverse("admin:knowledge_syncrun_approve", args=[run.pk])
     assert "would delete 12 documents" in overview
     assert approve in overview
-    assert "waits for you: it would delete 12 documents" in home
+    assert "waits for you. This sync would delete 12 documents, more than the limit of 20 %." in home
     assert member("Viewer").post(approve).status_code == 403
     owner.post(approve)
 

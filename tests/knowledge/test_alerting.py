@@ -58,7 +58,7 @@ def test_a_run_that_waits_for_a_click_says_so(wiki):
     factories.sync_now(source)
 
     assert told() == ["sync.waiting_for_approval"]
-    assert "delete 1 document," in Delivery.objects.get().text
+    assert "delete 1 document, more" in Delivery.objects.get().text
 
 
 @pytest.mark.parametrize(("age", "events"), [(timedelta(minutes=30), []), (timedelta(hours=3), ["sync.overdue"])])

@@ -160,7 +160,7 @@ class TestSync:
         factories.folder_source(handbook, "wiki")
         run("sync", "wiki")
         (handbook / "people.md").unlink()
-        with pytest.raises(CommandError, match="would delete 1 documents of “Wiki”, more than its guard of 20 %"):
+        with pytest.raises(CommandError, match="would delete 1 document, more than the limit of 20 %"):
             run("sync", "wiki")
 
     def test_an_unknown_source_is_named_with_those_that_exist(self, handbook) -> None:

@@ -117,11 +117,7 @@ def refuse_failure(run: SyncRun) -> None:
     if run.status == SyncRun.Status.CANCELLED:
         raise CommandError(f"Somebody has cancelled this sync of “{name}”.")
     if run.status == SyncRun.Status.WAITING:
-        raise CommandError(
-            f"This sync would delete {run.deletions_waiting:,} documents of “{name}”, more than its guard of "
-            f"{run.source.deletion_guard_percent} % allows. Nothing was deleted. "
-            "Approve it in the admin, on its sync run."
-        )
+        raise CommandError(f"{run.question} Nothing was done yet. Both are in the admin, on the page of “{name}”.")
 
 
 def progress(run: SyncRun, *, seconds: float) -> str:
