@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from knowledge.schemas import MAX_DOCUMENTS, GivenDocument, GivenDocuments
 from knowledge.uploads import PushedDocument
 from magnet.errors import InvalidInput, MalformedRequest, UnsupportedMediaType
 from magnet.shape_faults import sentence
 
+G = TypeVar("G", bound=BaseModel)
+WHAT = "Some documents do not fit"
 # Both are what people try first.
 FILE_FIELDS = ("files", "file")
 
@@ -62,18 +64,19 @@ def documents_in(request: HttpRequest) -> list[PushedDocument]:
     if request.content_type == "multipart/form-data":
         return _files(request)
     if request.content_type == "application/json":
-        return [_pushed(document) for document in _given(request.body).documents]
+        return [_pushed(document) for document in given(request.body, GivenDocuments, what=WHAT).documents]
     raise UnsupportedMediaType("Send files as multipart/form-data, or documents as application/json.")
 
 
-def _given(body: bytes) -> GivenDocuments:
+def given(body: bytes, shape: type[G], *, what: str) -> G:
+    """The JSON of a request in its shape; `what` begins the sentence about what does not fit."""
     try:
-        return GivenDocuments.model_validate(json.loads(body))
+        return shape.model_validate(json.loads(body))
     except ValidationError as error:
         errors: dict[str, list[str]] = {}
         for fault in error.errors(include_input=False, include_url=False):
             errors.setdefault(".".join(map(str, fault["loc"])), []).append(sentence(fault))
-        raise InvalidInput.in_fields(errors, what="Some documents do not fit") from error
+        raise InvalidInput.in_fields(errors, what=what) from error
     except (ValueError, RecursionError) as error:
         raise MalformedRequest(f"The body is not valid JSON: {error}") from error
 
@@ -98,15 +101,16 @@ def _files(request: HttpRequest) -> list[PushedDocument]:
     if len(names) != len(files):
         said = f"{len(files)} files and {len(names)} ids: send one remote_id for each file, in the same order, or none."
         raise InvalidInput(said, errors={"remote_id": [said]})
-    metadata = _form_json(request, "metadata", dict, "a JSON object") or {}
-    groups = _form_json(request, "groups", list, "a JSON array of strings")
+    metadata = form_json(request, "metadata", dict, "a JSON object") or {}
+    groups = form_json(request, "groups", list, "a JSON array of strings")
     return [
         _from_file(file, remote_id=name, metadata=metadata, groups=groups)
         for file, name in zip(files, names, strict=True)
     ]
 
 
-def _form_json(request: HttpRequest, field: str, kind: type[Any], wanted: str) -> Any:
+def form_json(request: HttpRequest, field: str, kind: type[Any], wanted: str) -> Any:
+    """JSON in a field of a form; None where nothing was sent. `wanted` says in words what it holds."""
     text = request.POST.get(field)
     if not text:
         return None

@@ -15,6 +15,7 @@ ROUTERS = (
     ("/knowledge-sources", "knowledge.api.router"),
     ("/knowledge-sources", "knowledge.api_documents.source_router"),
     ("/knowledge-sources", "knowledge.api_indexes.source_router"),
+    ("/knowledge-sources", "knowledge.api_preview.router"),
     ("/documents", "knowledge.api_documents.router"),
     ("/sync-runs", "knowledge.api_runs.router"),
     ("/indexes", "knowledge.api_indexes.router"),
