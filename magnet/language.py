@@ -54,8 +54,9 @@ DETECTED_LANGUAGES = frozenset({*TEXT_SEARCH_CONFIGURATIONS, *OTHER_LANGUAGES.sp
 # Measured on 4,961 English, 1,190 German and 1,190 Chinese questions: .997, .997 and 1.0 right, 3 wrong, the rest
 # unsure. Below this the guess is worth little ("VPN", "hello").
 SURE = 0.4
-# Three samples of this many characters tell as much as a whole book, and cost a third of a millisecond.
-SAMPLE_CHARACTERS = 300
+# Three samples of this many characters tell as much as a whole book: 800 English, 80 German and 80 Chinese documents
+# of three paragraphs were all recognised, with half as many characters, too; a third of a millisecond was 300's price.
+SAMPLE_CHARACTERS = 120
 
 
 def detect(text: str) -> str:

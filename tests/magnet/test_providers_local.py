@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import wordllama
 
-from magnet.providers import PROVIDERS
+from magnet.providers import PROVIDERS, local_embeddings
 from magnet.providers.base import ChatMessage, ChatRequest, Connection, Evidence, ModelProvider
 from magnet.providers.extractive import answer
 from magnet.providers.sentences import quotables, sentences
@@ -195,3 +196,14 @@ def test_a_short_passage_is_quoted_whole():
     short = "Permits in Oslo cost forty crowns. The porter sells permits. Pay in cash."
 
     assert answer("How much is a permit in Oslo?", evidence=[Evidence(1, short)]) == f"{short} [1]"
+
+
+def test_words_have_the_same_tokens_alone_as_in_their_text():
+    tokenizer, _ = local_embeddings._load()
+    chance = random.Random(7)
+    made = ["".join(chance.choices("aé 中\n<s>กำ▁😀\t  b", k=30)) for _ in range(3_000)]
+    given = ["", " ", "   a", "a ", " a b  c   d", "<s> b", "x </s> y", "a▁ b", "naïve  `code`\n\n  more", *made]
+
+    found = local_embeddings.token_ids(given)
+
+    assert found == [tokenizer.encode(text, add_special_tokens=False).ids for text in given]
