@@ -16,6 +16,7 @@ MagnetError
 ├── RateLimited             429  our own limit; says when to come back
 ├── NotConfigured           503  a setting is missing
 ├── DatabaseUnavailable     503
+├── VectorStoreUnavailable  503  the vector store beside PostgreSQL; searches do without it
 ├── StorageFull             507  no room for files
 ├── ServerStopping          503  the server ends before the answer was complete
 ├── AddressRefused          422  an outbound address that we do not fetch
@@ -120,6 +121,10 @@ class NotConfigured(MagnetError):
 
 class DatabaseUnavailable(MagnetError):
     status, code, title = 503, "database_unavailable", "The database does not answer"
+
+
+class VectorStoreUnavailable(MagnetError):
+    status, code, title = 503, "vector_store_unavailable", "The vector store does not answer"
 
 
 class StorageFull(MagnetError):

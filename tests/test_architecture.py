@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from knowledge.chunkers import CHUNKERS
 from knowledge.connectors import CONNECTORS
 from knowledge.readers import READERS
+from knowledge.stores import STORES
 from magnet.providers import PROVIDERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +27,7 @@ REGISTERED: dict[str, dict[str, Any]] = {
     "knowledge/connectors": CONNECTORS,
     "knowledge/readers": READERS,
     "knowledge/chunkers": CHUNKERS,
+    "knowledge/stores": STORES,
     "magnet/providers": PROVIDERS,
 }
 KINDS = [
@@ -102,7 +104,8 @@ def test_every_kind_is_labelled_and_tested(folder, kind, found):
 
 
 def test_edges_know_no_tables():
-    edges = python_files("magnet/providers", "knowledge/connectors", "knowledge/readers", "knowledge/chunkers")
+    rooms = ("connectors", "readers", "chunkers", "stores")
+    edges = python_files("magnet/providers", *(f"knowledge/{room}" for room in rooms))
     guilty = [
         path for path in edges if re.search(r"^\s*from (magnet|knowledge)\.models", path.read_text(), re.MULTILINE)
     ]
