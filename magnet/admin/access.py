@@ -22,7 +22,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.admin.menu import PEOPLE, MenuEntry
-from magnet.callers import current_caller, normalized_groups
+from magnet.admin.rights import grantable_document_groups
+from magnet.callers import current_caller
 from magnet.encryption import decrypt, encrypt
 from magnet.models import ApiKey, AuditEntry
 from magnet.scopes import ALL, SCOPES
@@ -47,11 +48,7 @@ class ApiKeyForm(forms.ModelForm):
             field.choices = grantable_scopes()
 
     def clean_document_groups(self) -> list[str]:
-        groups = normalized_groups(self.cleaned_data.get("document_groups") or [])
-        own = current_caller().groups
-        if own is not None and (beyond := sorted(set(groups) - set(own))):
-            raise forms.ValidationError(_("You may not find documents of %s yourself.") % ", ".join(beyond))
-        return list(groups)
+        return grantable_document_groups(self.cleaned_data.get("document_groups") or [])
 
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data.get("expires_at")

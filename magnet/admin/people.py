@@ -39,11 +39,17 @@ class GroupChoice(forms.ModelMultipleChoiceField):
         return f"{obj.name} – {words[obj.name]}" if obj.name in words else str(obj.name)
 
 
+class PersonForm(forms.ModelForm):
+    def clean_document_groups(self) -> list[str]:
+        return rights.grantable_document_groups(self.cleaned_data.get("document_groups") or [])
+
+
 @admin.register(User)
 class UserAdmin(MagnetAdmin):
     menu = [MenuEntry(PEOPLE, 1, gettext_lazy("People"), "group", "admin:magnet_user_changelist")]
     empty_icon = "group"
     save_label = gettext_lazy("Invite")
+    form = PersonForm
     empty_text = gettext_lazy("Invite colleagues: each gets a link to choose a password.")
     list_display = ("who", "email", "group_names", "state", "last_seen")
     list_filter = ("is_active", "groups")

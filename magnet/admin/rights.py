@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from magnet.admin.base import ReadOnlyAdmin
+from magnet.callers import current_caller, normalized_groups
 from magnet.models import User
 
 
@@ -41,9 +45,11 @@ def groups_within(person: Any) -> QuerySet[Group]:
 
 
 def is_above(other: User, person: Any) -> bool:
-    """Whether `other` may do something that `person` may not; also while they are switched off."""
+    """Whether `other` may do or find something that `person` may not; also while they are switched off."""
     if person.is_superuser:
         return False
+    if document_groups_beyond(other.document_groups):
+        return True
     shown = shown_permissions().filter(pk__in=permissions_of(other))
     return other.is_superuser or shown.exclude(pk__in=permissions_of(person)).exists()
 
@@ -54,3 +60,16 @@ def group_is_above(group: Group, person: Any) -> bool:
 
 def permissions_of(person: Any) -> QuerySet[Permission, Any]:
     return Permission.objects.filter(Q(group__user=person) | Q(user=person)).values("pk")
+
+
+def document_groups_beyond(groups: Iterable[str]) -> list[str]:
+    """Those whose documents the person who is signed in may not find."""
+    own = current_caller().groups
+    return [] if own is None else sorted(set(normalized_groups(groups)) - set(own))
+
+
+def grantable_document_groups(groups: Iterable[str]) -> list[str]:
+    """The groups as they are stored; ValidationError where one is beyond the person who is signed in."""
+    if beyond := document_groups_beyond(groups):
+        raise forms.ValidationError(_("You may not find documents of %s yourself.") % ", ".join(beyond))
+    return list(normalized_groups(groups))

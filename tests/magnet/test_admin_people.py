@@ -169,3 +169,28 @@ def test_nobody_puts_rights_into_a_group_that_they_do_not_have(desk):
     assert "Select a valid choice" in answer.content.decode()
     assert viewers.permissions.count() == before
     assert desk.post(reverse("admin:auth_group_change", args=[editors.pk]), {"name": "X"}).status_code == 403
+
+
+def test_nobody_gives_groups_of_documents_that_they_may_not_find(desk):
+    me = User.objects.get(email="viewer@example.com")
+    invitation = {"email": "vera@example.com", "name": "Vera", "document_groups": "HR"}
+
+    invited = desk.post(reverse("admin:magnet_user_add"), invitation)
+    change = reverse("admin:magnet_user_change", args=[me.pk])
+    climbed = desk.post(change, {"email": me.email, "name": "Me", "is_active": "on", "document_groups": "HR"})
+
+    assert "You may not find documents of hr yourself." in invited.content.decode()
+    assert "You may not find documents of hr yourself." in climbed.content.decode()
+    me.refresh_from_db()
+    assert (me.document_groups, User.objects.filter(email="vera@example.com").exists()) == ([], False)
+
+
+def test_nobody_gets_a_link_for_somebody_who_may_find_more(desk, owner):
+    person = {"email": "vera@example.com", "name": "Vera", "document_groups": "HR"}
+    owner.post(reverse("admin:magnet_user_add"), person)
+    vera = User.objects.get(email="vera@example.com")
+
+    refused = desk.post(reverse("admin:magnet_user_new_link", args=[vera.pk]))
+    allowed = owner.post(reverse("admin:magnet_user_new_link", args=[vera.pk]))
+
+    assert (refused.status_code, allowed.status_code) == (403, 200)
