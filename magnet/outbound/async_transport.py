@@ -12,6 +12,7 @@ import httpcore2
 import httpx2
 
 from magnet.errors import AddressRefused
+from magnet.outbound import async_stream
 from magnet.outbound.addresses import permitted
 from magnet.outbound.transport import ADDRESSES_TO_TRY, trusted_authorities
 
@@ -36,9 +37,6 @@ class CheckedAsyncTransport(httpx2.AsyncHTTPTransport):
 class CheckedAsyncNetwork(httpcore2.AsyncNetworkBackend):
     """Resolves, checks and dials in one step."""
 
-    def __init__(self) -> None:
-        self._network = httpcore2.AnyIOBackend()
-
     async def connect_tcp(
         self,
         host: str,
@@ -50,7 +48,7 @@ class CheckedAsyncNetwork(httpcore2.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in (await resolved(host, port, timeout=timeout))[:ADDRESSES_TO_TRY]:
             try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await async_stream.connect(address, port, timeout=timeout, local_address=local_address)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
         raise failure or httpcore2.ConnectError(f"{host} has no address.")
