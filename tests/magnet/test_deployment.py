@@ -35,7 +35,7 @@ def offered() -> set[str]:
 
 
 def read() -> set[str]:
-    return set(re.findall(r'(?:env\.\w+|number|kept_secret)\(\s*"([A-Z_]+)"', SETTINGS)) - INTERNAL
+    return set(re.findall(r'(?:env\.\w+|number|json_object|kept_secret)\(\s*"([A-Z_]+)"', SETTINGS)) - INTERNAL
 
 
 def test_the_example_names_every_setting_and_no_other():
