@@ -19,6 +19,7 @@ from knowledge import ledger, sync
 from knowledge.admin.cutting_form import shown_when_chosen
 from knowledge.admin.dashboard import overview_page, proof_page, retry_failed
 from knowledge.admin.generations import pages_of, wants_reindex
+from knowledge.admin.previewing import offered, preview_page
 from knowledge.admin.progress import progress_of
 from knowledge.admin.schedules import explain_cron
 from knowledge.admin.searching import search_page
@@ -161,7 +162,14 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
         explain = path(
             "explain-cron/", self.admin_site.admin_view(explain_cron), name="knowledge_knowledgesource_explain_cron"
         )
-        return [explain, *super().get_urls()]
+        previews = self.admin_site.admin_view(partial(preview_page, self))
+        return [explain, path("preview/", previews, name="knowledge_knowledgesource_preview"), *super().get_urls()]
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        source = self.get_object(request, object_id) if object_id else None
+        return super().changeform_view(request, object_id, form_url, {**offered(source), **(extra_context or {})})
 
     def object_pages(self) -> Sequence[ObjectPage]:
         return (
