@@ -27,8 +27,9 @@ from knowledge.schemas_indexes import (
 )
 from magnet import configuration
 from magnet.api.listing import Listing, Page, page
+from magnet.callers import current_caller
 from magnet.database import in_database
-from magnet.errors import Conflict, NotFound
+from magnet.errors import Conflict, NotAllowed, NotFound
 from magnet.web.auth import Needs
 
 source_router = Router(tags=["Indexes"])
@@ -74,6 +75,7 @@ async def compare_index(request: HttpRequest, index_id: int, body: Compare | Non
     """Ask a generation and the live one the same questions: the last real ones, and yours.
 
     `same` means the same five documents. With a right document: better or worse by its rank; without: changed.
+    Real questions need the scope traces:read.
     """
     index, questions = await in_database(_questions, index_id, body or Compare())
     return _show_comparison(await comparison.compare(index, questions))
@@ -178,6 +180,12 @@ def _wanted(source: KnowledgeSource, body: Reindex) -> dict[str, Any]:
 
 def _questions(index_id: int, body: Compare) -> tuple[KnowledgeIndex, list[Asked]]:
     index = find(index_id)
+    wants_real = bool(body.real_questions) and "real_questions" in body.model_fields_set
+    if wants_real and not current_caller().may(comparison.SEES_QUESTIONS):
+        raise NotAllowed(
+            f"Real questions need the scope {comparison.SEES_QUESTIONS}. Leave real_questions out, or use another key.",
+            scope=comparison.SEES_QUESTIONS,
+        )
     given = [Asked(each.question, right=each.right_document) for each in body.questions]
     return index, given + comparison.real_questions(index.source, limit=body.real_questions)
 

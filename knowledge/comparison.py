@@ -21,6 +21,7 @@ from knowledge import retrieval
 from knowledge.models import KnowledgeIndex, KnowledgeSource
 from knowledge.retrieval import MODES, Passage
 from knowledge.statements import Mode
+from magnet.callers import current_caller
 from magnet.database import in_database
 from magnet.errors import Conflict, InvalidInput
 from magnet.models import Span
@@ -35,6 +36,8 @@ PASSAGES = 100
 MAX_QUESTIONS = 100
 USUAL_QUESTIONS = 20
 AT_ONCE = 4
+# What others asked is theirs.
+SEES_QUESTIONS = "traces:read"
 # What is asked while comparing is no question of a user.
 FEATURE = "comparison"
 
@@ -127,7 +130,10 @@ def live_beside(index: KnowledgeIndex) -> KnowledgeIndex:
 
 
 def real_questions(source: KnowledgeSource, *, limit: int = USUAL_QUESTIONS) -> list[Asked]:
-    """The last different questions that were searched for in a source, as long as their texts are kept."""
+    """The last different questions that were searched for in a source, as long as their texts are kept; none for
+    whoever may not see traces, in which they stand."""
+    if not current_caller().may(SEES_QUESTIONS):
+        return []
     since = timezone.now() - timedelta(days=settings.PAYLOAD_DAYS)
     searches = Span.objects.filter(
         kind=Span.Kind.RETRIEVAL,

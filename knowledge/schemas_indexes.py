@@ -93,7 +93,7 @@ class GivenQuestion(Given):
 
 class Compare(Given):
     questions: Annotated[list[GivenQuestion], Field(max_length=MAX_QUESTIONS)] = []
-    # So many of the last questions that were really asked are added.
+    # So many of the last questions that were really asked are added, for who may see traces.
     real_questions: int = Field(USUAL_QUESTIONS, ge=0, le=MAX_QUESTIONS)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from knowledge import reindex
 from knowledge.models import KnowledgeIndex, KnowledgeSource
+from magnet import tracing
 from magnet.database import in_database
 from tests import factories
 from tests.fixtures_api import bearer
@@ -91,6 +94,24 @@ async def test_both_are_asked_the_same_and_the_verdicts_are_counted(api):
     assert (asked["verdict"], asked["rank_before"], asked["rank_after"]) == ("same", 1, 1)
     assert asked["before"][0]["remote_id"] == "bees"
     assert answer.json()["counts"] == {"worse": 0, "better": 0, "changed": 0, "same": 1}
+
+
+async def test_what_others_asked_is_for_whoever_may_see_traces(api, issue_key, anonymous):
+    address = await build(api)
+    await api.post("/api/knowledge-sources/handbook/search", json={"query": "May I see a doctor in secret?"})
+    await in_database(tracing.flush)
+    sees, searches = (("knowledge-sources:run", "traces:read"), ("knowledge-sources:run",))
+
+    async def compare(scopes: tuple[str, ...], **body: Any) -> Any:
+        key = await in_database(lambda: issue_key(*scopes))
+        asked = {"questions": [{"question": "honey"}], **body}
+        return await anonymous.post(f"{address}/compare", json=asked, headers=bearer(key))
+
+    assert "in secret" in (await compare(sees)).text
+    own = await compare(searches)
+    assert (own.status_code, [each["question"] for each in own.json()["questions"]]) == (200, ["honey"])
+    refused = await compare(searches, real_questions=5)
+    assert (refused.status_code, refused.json()["scope"]) == (403, "traces:read")
 
 
 async def test_it_can_be_paused_resumed_and_cancelled(api):
