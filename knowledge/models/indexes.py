@@ -33,7 +33,10 @@ class KnowledgeIndexQuerySet(models.QuerySet["KnowledgeIndex"]):
 
     def for_use(self) -> KnowledgeIndexQuerySet:
         """With all that embedding needs: the gateway reads models within the event loop, where nothing is loaded."""
-        return self.select_related("embedding_model__provider", "embedding_model__fallback__provider")
+        return self.select_related(
+            "embedding_model__provider", "embedding_model__fallback__provider",
+            "context_model__provider", "context_model__fallback__provider",
+        )  # fmt: skip
 
 
 class KnowledgeIndex(Leased):
@@ -53,6 +56,15 @@ class KnowledgeIndex(Leased):
         AIModel, on_delete=models.PROTECT, related_name="indexes", verbose_name=_("embedding model")
     )
     dimensions = models.PositiveIntegerField(_("dimensions"))
+    # Writes the line of context of each chunk; none where there is no such line.
+    context_model = models.ForeignKey(
+        AIModel,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="indexes_in_context",
+        verbose_name=_("model for context"),
+    )
     chunker = models.CharField(_("chunker"), max_length=50)
     chunker_config = models.JSONField(default=dict)
     language = models.CharField(max_length=10, blank=True)
@@ -219,6 +231,8 @@ class Chunk(models.Model):
     heading = models.TextField(_("heading"), blank=True)
     page = models.PositiveIntegerField(_("page"), null=True)
     text = models.TextField(_("text"))
+    # What a model wrote about its place in the document: embedded and searched with the text, and not shown as text.
+    context = models.TextField(_("context"), blank=True, default="", db_default="")
     start = models.PositiveIntegerField()
     end = models.PositiveIntegerField()
     # sha256 of embedding model, header and text: the same vector is reused, never bought twice.

@@ -94,6 +94,16 @@ class KnowledgeSource(Named, Tagged):
         verbose_name=_("embedding model"),
         help_text=_("Fixed once documents are indexed."),
     )
+    context_model = models.ForeignKey(
+        AIModel,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        limit_choices_to=Q(purpose="chat"),
+        related_name="gives_context_to",
+        verbose_name=_("model that writes a line of context for each chunk"),
+        help_text=_("Empty: none. One call for each chunk, so it costs; the tab “Index” and the forecast say how much."),
+    )
     language = models.CharField(
         _("language"),
         max_length=10,
@@ -120,6 +130,8 @@ class KnowledgeSource(Named, Tagged):
         except MagnetError as error:
             raise ValidationError({"config": error.detail}) from error
         _prove(chunker_kind(self.chunker).Config, self.chunker_config, field="chunker_config")
+        if self.context_model is not None and not self.context_model.can_write:
+            raise ValidationError({"context_model": _("This model cannot write: choose a chat model of a provider.")})
         if self.schedule == self.Schedule.CRON and not croniter.is_valid(self.cron):
             raise ValidationError({"cron": _("This is not a cron expression. An example: 0 6 * * 1-5.")})
         if self.schedule != self.Schedule.MANUAL and self.is_pushed:

@@ -199,6 +199,11 @@ class AIModel(Named):
         """Whether vectors of this model are stored, which fit only its dimensions."""
         return self.purpose == self.Purpose.EMBEDDING and bool(self.indexes.exists())
 
+    @property
+    def can_write(self) -> bool:
+        """Whether it generates text; the built-in answerer only quotes."""
+        return self.purpose == self.Purpose.CHAT and not provider_kind(self.provider.kind).is_built_in
+
     def cost(self, usage: Usage) -> Decimal:
         """US dollars for `usage`; cached tokens are part of the input, priced once."""
         cached_price = self.input_price if self.cached_input_price is None else self.cached_input_price
