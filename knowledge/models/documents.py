@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -100,3 +101,9 @@ class Document(models.Model):
     def page_at(self, offset: int) -> int | None:
         """The page (from 1) on which the character `offset` of the text stands; None without pages."""
         return bisect_right(self.page_starts, offset) or None
+
+
+def are_hidden(documents: Collection[UUID], groups: Sequence[str]) -> bool:
+    """Whether one of these documents is there, and not for these groups."""
+    there = Document.objects.filter(pk__in=documents)
+    return bool(documents) and there.count() > there.visible_to(groups).count()

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
+from magnet import trace_texts
 from magnet.admin.base import ObjectPage, ReadOnlyAdmin
 from magnet.admin.menu import INSIGHT, MenuEntry
 from magnet.admin.naming import Name, feature_in_words, parts_in_words, tools_of
@@ -131,12 +132,13 @@ class TraceAdmin(ReadOnlyAdmin):
 
     def read(self, request: HttpRequest, trace: Any) -> HttpResponseBase:
         spans = list(trace.spans.select_related("payload").order_by("started_at", "id")[:MAX_SPANS])
+        is_hidden = trace_texts.hide(trace, spans)
         steps = waterfall(trace, spans, known=known_to(spans))
         return self.page(
             request, trace, "magnet/trace.html", trace=trace, steps=steps, story=story_of(trace, spans),
             tokens=tokens_of(spans), tool=tools_of([trace])[trace.feature, trace.slug],
             feature=feature_in_words(trace.feature), parts=parts_in_words(trace.versions),
-            is_recorded=any(step.panels for step in steps),
+            is_recorded=any(step.panels for step in steps), is_hidden=is_hidden,
         )  # fmt: skip
 
 

@@ -303,7 +303,7 @@ class SpanOut(BaseModel):
     reasoning_tokens: int
     cost: Money
     attributes: dict[str, Any]
-    # None when the payload was not recorded, or its time is over.
+    # None when the payload was not recorded, its time is over, or it quotes what you may not find.
     input: Any
     output: Any
 

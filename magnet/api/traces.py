@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import Field
 
+from magnet import trace_texts
 from magnet.api.listing import Listing, Page, page
 from magnet.api.schemas import SpanOut, TraceDetail, TraceOut
 from magnet.database import in_database
@@ -44,7 +45,8 @@ async def list_traces(request: HttpRequest, listing: Query[TraceListing]) -> Any
 
 @router.get("/{trace_id}", response=TraceDetail, auth=READ)
 async def get_trace(request: HttpRequest, trace_id: UUID) -> Any:
-    """Show a trace with its steps, and with what went in and out as long as that is kept."""
+    """Show a trace with its steps, and with what went in and out as long as that is kept; without those texts where
+    they quote documents of groups that you may not find."""
     return await in_database(_detail, trace_id)
 
 
@@ -67,7 +69,8 @@ def _detail(trace_id: UUID) -> TraceDetail:
     trace = Trace.objects.filter(pk=trace_id).first()
     if trace is None:
         raise NotFound(f"There is no trace {trace_id}. It appears a second after its answer, and is kept for a time.")
-    spans = trace.spans.select_related("payload").order_by("started_at")[:MOST_SPANS]
+    spans = list(trace.spans.select_related("payload").order_by("started_at")[:MOST_SPANS])
+    trace_texts.hide(trace, spans)
     return TraceDetail(**_fields(trace), spans=[_span(span) for span in spans])
 
 

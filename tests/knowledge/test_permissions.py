@@ -2,11 +2,12 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from knowledge import sync, uploads
 from knowledge.uploads import PushedDocument
 from magnet.database import forget_configuration, in_database
-from magnet.models import User
+from magnet.models import Span, SpanPayload, Trace, User
 from tests import factories
 from tests.fixtures_admin import signed_in
 from tests.fixtures_api import bearer
@@ -144,3 +145,42 @@ def test_a_viewer_sees_no_document_of_a_group_that_is_not_theirs(source, member)
     user.document_groups = ["hr"]
     user.save()
     assert "Salaries" in signed_in(user).get(page, {"q": "red house"}).content.decode()
+
+
+# -- What answers have left in traces ----------------------------------------------------------------------------
+
+
+def traced(source, name):
+    """An answer that quotes this document."""
+    document = source.documents.get(remote_id=name)
+    trace = Trace.objects.create(feature="rag_tool", started_at=timezone.now(), documents=[document.pk])
+    span = Span.objects.create(trace=trace, name="chat", kind="chat", started_at=trace.started_at)
+    SpanPayload.objects.create(span=span, created_at=trace.started_at, output={"text": TEXTS[name][1]})
+    return trace
+
+
+def test_whoever_sees_traces_reads_no_text_of_documents_that_they_may_not_find(source, owner, member):
+    analyst = member("Analyst")
+    pages = {name: reverse("admin:magnet_trace_change", args=[traced(source, name).pk]) for name in TEXTS}
+
+    hidden, open_ = (analyst.get(pages[name]).content.decode() for name in ("salaries", "lunch"))
+
+    assert "Salaries are paid" not in hidden
+    assert "documents of groups that you may not find" in hidden
+    assert "Lunch is served" in open_
+    assert "Salaries are paid" in owner.get(pages["salaries"]).content.decode()
+    assert SpanPayload.objects.filter(output=None).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("scopes", "groups", "is_shown"),
+    [(["traces:read"], [], False), (["traces:read"], ["hr"], True), (["all"], [], True)],
+)
+async def test_a_key_reads_in_traces_what_it_may_find(source, issue_key, anonymous, scopes, groups, is_shown):
+    trace = await in_database(traced, source, "salaries")
+    key = await in_database(lambda: issue_key(*scopes, document_groups=groups))
+
+    answer = await anonymous.get(f"/api/traces/{trace.pk}", headers=bearer(key))
+
+    assert answer.status_code == 200
+    assert ("Salaries are paid" in answer.text) is is_shown
