@@ -15,28 +15,31 @@ from django.db import DatabaseError
 from django.utils import timezone
 from psycopg.errors import ProgramLimitExceeded
 
-from knowledge import ledger, originals
+from knowledge import contexts, ledger, originals, run_log
 from knowledge.chunk_writer import ChunkRow, Replacement
 from knowledge.chunk_writer import replace as write
 from knowledge.chunkers.base import Piece
 from knowledge.connectors.base import Connector, RemoteDocument
 from knowledge.connectors.file_names import title_of
-from knowledge.cutting import Bill, cut, header
+from knowledge.contexts import Extract as ExtractInContext
+from knowledge.cutting import Bill, cut, header, vector_key
 from knowledge.given_vectors import taken_over
 from knowledge.ledger import Failure
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 from knowledge.readers import read, read_text
 from knowledge.readers.base import Extract
 from knowledge.side_by_side import SideBySide
+from knowledge.stored_texts import NOTHING, StoredText, StoredTexts, is_read, texts_of
 from magnet import gateway
-from magnet.errors import MagnetError, ProviderBusy, ProviderError, ProviderRefusedKey, StorageFull
+from magnet.errors import MagnetError, ProviderError, StorageFull
 from magnet.language import character_pairs, detect, needs_character_pairs, search_configuration
-from magnet.models import AIModel
 
 log = structlog.get_logger(__name__)
 
 # Chunks that are embedded and written together: enough for full batches, few enough to stay small in memory.
 CHUNKS_AT_ONCE = 400
+# Where a model is asked for each chunk, less is in flight, and less is lost.
+CHUNKS_IN_CONTEXT_AT_ONCE, DOCUMENTS_IN_CONTEXT_AT_ONCE = 64, 16
 # A text that every provider takes.
 HARMLESS = "Is anybody there?"
 
@@ -71,17 +74,24 @@ class Prepared:
     is_stored: bool = False
     # Vectors that came with the document.
     given: dict[bytes, Any] = field(default_factory=dict)
+    # A line for each piece, where a model writes them.
+    contexts: list[str] = field(default_factory=list)
 
     @property
     def is_unchanged(self) -> bool:
         """Whether the generation holds all of it already; then it was not cut."""
         return not self.columns and self.content_hash == self.entry.content_hash
 
+    def headers(self) -> list[str]:
+        """What stands in front of each piece when it is embedded and searched."""
+        lines = self.contexts or [""] * len(self.pieces)
+        return [header(self.title, piece.heading, line) for piece, line in zip(self.pieces, lines, strict=True)]
+
     def texts(self) -> list[str]:
         """What is embedded: the header in front of each piece."""
         return [
-            f"{header(self.title, piece.heading)}\n{self.extract.text[piece.start : piece.end]}"
-            for piece in self.pieces
+            f"{head}\n{self.extract.text[piece.start : piece.end]}"
+            for head, piece in zip(self.headers(), self.pieces, strict=True)
         ]
 
 
@@ -102,17 +112,18 @@ def index_documents(
     outcome, written = outcome or Outcome(), Outcome()
     unchanged: list[IndexedDocument] = []
     waiting: list[Prepared] = []
+    stored = texts_of([entry.document for entry in entries], connector=connector)
     try:
         with SideBySide() as writer:
             for entry in entries:
-                prepared = _prepare(index, entry, connector=connector, token=token, outcome=outcome)
+                prepared = _prepare(index, entry, connector=connector, stored=stored, token=token, outcome=outcome)
                 if prepared is None:
                     continue
                 if prepared.is_unchanged:
                     unchanged.append(entry)
                     continue
                 waiting.append(prepared)
-                if sum(len(item.pieces) for item in waiting) >= CHUNKS_AT_ONCE:
+                if sum(len(item.pieces) for item in waiting) >= chunks_at_once(index):
                     writer.begin(partial(_embed_and_write, index, waiting, token=token, outcome=written))
                     waiting = []
             writer.wait()
@@ -124,14 +135,29 @@ def index_documents(
     return outcome
 
 
+def chunks_at_once(index: KnowledgeIndex) -> int:
+    return CHUNKS_IN_CONTEXT_AT_ONCE if index.context_model_id else CHUNKS_AT_ONCE
+
+
+def documents_at_once(index: KnowledgeIndex, *, most: int) -> int:
+    """How many documents a step should claim at a time, at most `most`."""
+    return min(most, DOCUMENTS_IN_CONTEXT_AT_ONCE) if index.context_model_id else most
+
+
 # -- Fetch and read ------------------------------------------------------------------------------------------------
 
 
 def _prepare(
-    index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None, token: UUID, outcome: Outcome
+    index: KnowledgeIndex,
+    entry: IndexedDocument,
+    *,
+    connector: Connector | None,
+    stored: StoredTexts,
+    token: UUID,
+    outcome: Outcome,
 ) -> Prepared | None:
     try:
-        return prepare(index, entry, connector=connector, outcome=outcome)
+        return prepare(index, entry, connector=connector, stored=stored, outcome=outcome)
     except StorageFull:
         raise
     except ProviderError as error:
@@ -153,12 +179,19 @@ def _prepare(
 
 
 def prepare(
-    index: KnowledgeIndex, entry: IndexedDocument, *, connector: Connector | None, outcome: Outcome
+    index: KnowledgeIndex,
+    entry: IndexedDocument,
+    *,
+    connector: Connector | None,
+    stored: StoredTexts,
+    outcome: Outcome,
 ) -> Prepared:
     """Fetch, read and cut one document; writes nothing but the original file."""
     document = entry.document
     columns, extract, vector = (
-        ({}, _stored(document), ()) if connector is None else _extract(document, connector=connector)
+        ({}, _as_stored(document, stored.take(document)), ())
+        if connector is None
+        else _extract(document, connector=connector, stored=stored)
     )
     title = document.given_title or extract.title or title_of(document.remote_id)
     language = index.language or detect(extract.text)
@@ -180,21 +213,21 @@ def prepare(
     return replace(prepared, pieces=pieces, keys=keys)
 
 
-def _stored(document: Document) -> Extract:
-    # Asked for one by one: the texts of a whole batch would fill the memory.
-    text, page_starts = Document.objects.filter(pk=document.pk).values_list("text", "page_starts").get()
-    return Extract(text, document.title, tuple(page_starts))
+def _as_stored(document: Document, stored: StoredText) -> Extract:
+    return Extract(stored.text, document.title, stored.page_starts)
 
 
-def _extract(document: Document, *, connector: Connector) -> tuple[dict[str, Any], Extract, tuple[float, ...]]:
+def _extract(
+    document: Document, *, connector: Connector, stored: StoredTexts
+) -> tuple[dict[str, Any], Extract, tuple[float, ...]]:
     """The text of the newest content, with the columns of the document that change by it, and a vector given along."""
     vector: tuple[float, ...] = ()
-    handed_in = Document.objects.filter(pk=document.pk).values_list("incoming_text", flat=True)
-    if connector.is_pushed and (text := handed_in.first()) is not None:
-        extract = read_text(text, media_type=document.media_type)
+    held = stored.take(document) if connector.is_pushed or is_read(document) else NOTHING
+    if held.incoming is not None:
+        extract = read_text(held.incoming, media_type=document.media_type)
         return {"fetched_version": document.version}, extract, vector
-    if document.fetched_version == document.version and document.content_hash:
-        return {}, _stored(document), vector
+    if is_read(document):
+        return {}, _as_stored(document, held), vector
     if document.file and document.fetched_version == document.version:
         body, columns = originals.read(document), {}
         media_type, filename = document.media_type, document.remote_id
@@ -224,11 +257,6 @@ def _remote(document: Document) -> RemoteDocument:
     )
 
 
-def vector_key(model: AIModel, *, header: str, text: str) -> bytes:
-    parts = (model.model_name, str(model.dimensions), header, text)
-    return hashlib.sha256("\x1f".join(parts).encode()).digest()
-
-
 def _hash(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
@@ -245,7 +273,8 @@ def _embed_and_write(
     bought: dict[bytes, Any] | None = None,
 ) -> None:
     """One that the provider or the database refuses fails alone: the halves of a refused batch are tried again."""
-    bought = {} if bought is None else bought
+    if bought is None:
+        bought, batch = {}, _in_context(index, batch, token=token, outcome=outcome)
     try:
         vectors = _vectors(index, batch, outcome=outcome, bought=bought)
         outcome.done += write(index, [_replacement(item, vectors) for item in batch], token=token)
@@ -268,10 +297,33 @@ def _embed_and_write(
         _embed_and_write(index, half, token=token, outcome=outcome, bought=bought)
 
 
+def _in_context(index: KnowledgeIndex, batch: list[Prepared], *, token: UUID, outcome: Outcome) -> list[Prepared]:
+    """With a line of context for each piece, where the generation has a model for it."""
+    if index.context_model_id is None:
+        return batch
+    asked = [
+        ExtractInContext(item.entry.document_id, item.title, piece.heading, item.extract.text, piece.start, piece.end)
+        for item in batch
+        for piece in item.pieces
+        if not item.given
+    ]
+    lines = iter(contexts.lines(index, asked, bill=outcome))
+    done = []
+    for item in batch:
+        if not item.given:
+            item = replace(item, contexts=[next(lines) for _ in item.pieces])
+            model, text = index.embedding_model, item.extract.text
+            pieces = zip(item.headers(), item.pieces, strict=True)
+            keys = [vector_key(model, header=head, text=text[piece.start : piece.end]) for head, piece in pieces]
+            item = replace(item, keys=keys)
+            run_log.say_without_context(item.entry.document, item.contexts.count(""), token=token)
+        done.append(item)
+    return done
+
+
 def _takes_other_texts(index: KnowledgeIndex, error: ProviderError) -> bool:
     """Whether these texts are to blame, or one of them. A harmless text tells, where the error itself does not."""
-    cannot_be_reached = type(error) is ProviderError and error.extra.get("upstream_status") in (None, 402, 404)
-    if isinstance(error, ProviderBusy | ProviderRefusedKey) or cannot_be_reached:
+    if contexts.is_out_of_reach(error):
         return False
     try:
         gateway.run_from_sync(gateway.embed(index.embedding_model, [HARMLESS], purpose="document"))
@@ -343,7 +395,8 @@ def _rows(item: Prepared, vectors: dict[bytes, Any]) -> Iterator[ChunkRow]:
     configuration = search_configuration(item.language)
     pairs = needs_character_pairs(item.language)
     document = Document(page_starts=list(item.extract.page_starts))
-    for position, (piece, key, words) in enumerate(zip(item.pieces, item.keys, item.texts(), strict=True)):
+    lines = item.contexts or [""] * len(item.pieces)
+    for position, (piece, key, words, line) in enumerate(zip(item.pieces, item.keys, item.texts(), lines, strict=True)):
         yield ChunkRow(
             position=position,
             heading=piece.heading,
@@ -356,4 +409,5 @@ def _rows(item: Prepared, vectors: dict[bytes, Any]) -> Iterator[ChunkRow]:
             words=character_pairs(words) if pairs else words,
             token_count=piece.token_count,
             embedding=vectors[key],
+            context=line,
         )
