@@ -22,6 +22,7 @@ from unfold.widgets import INPUT_CLASSES
 
 from magnet.admin import deletion
 from magnet.admin.menu import MenuEntry
+from magnet.configuration import free_slug
 from magnet.errors import MagnetError
 from magnet.models import AuditEntry
 
@@ -180,6 +181,13 @@ class MagnetAdmin(ModelAdmin):
             context["tab_list"] = self.tab_list(request, obj, active="")
         return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """The row as the form has it; a slug that was left empty is made from the name."""
+        obj = super().save_form(request, form, change)
+        if not change and getattr(obj, "slug", None) == "":
+            obj.slug = free_slug(type(obj), None, name=obj.name)
+        return obj
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Of a change only what stands on the form: what moved meanwhile, such as what is live, is not set back."""
         if not change:
@@ -207,6 +215,9 @@ class MagnetAdmin(ModelAdmin):
         if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
             # What a choice refers to is edited on its own page, with all that belongs to it.
             field.widget = field.widget.widget
+        if db_field.name == "slug":
+            # A browser fills it in while the name is typed; a slow one has not done so yet.
+            field.required = False
         if db_field.name == "tags":
             field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
             field.help_text = gettext_lazy("Words by comma, to find it again in lists.")

@@ -14,6 +14,7 @@ from magnet.models import AIModel, ApiKey, AuditEntry, PromptTemplate, Provider,
 from magnet.prompts import ensure_default_prompts
 from tests import factories
 from tests.fixtures_admin import HOSTILE
+from tests.magnet.test_admin_providers import OPTIONS
 from tools_app.models import RagTool
 
 pytestmark = pytest.mark.django_db
@@ -210,3 +211,11 @@ def test_what_people_do_is_recorded_under_their_name(owner):
     entry = AuditEntry.objects.get()
     assert (entry.actor_label, entry.verb, entry.object_label) == ("Olga", "changed", "Clouds")
     assert "Olga" in owner.get(reverse("admin:magnet_auditentry_change", args=[entry.pk])).content.decode()
+
+
+def test_a_slug_that_was_left_empty_is_made_from_the_name(owner):
+    for _time in range(2):
+        filled_in = {"name": "Our Cloud", "is_active": "on", **OPTIONS}
+        owner.post(reverse("admin:magnet_provider_add") + "?kind=openai", filled_in)
+
+    assert set(Provider.objects.filter(name="Our Cloud").values_list("slug", flat=True)) == {"our-cloud", "our-cloud-2"}
