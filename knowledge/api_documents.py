@@ -6,6 +6,7 @@ A remote_id may hold slashes; so the paths that name one take everything to thei
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -82,7 +83,7 @@ async def prove_deletion_of_document(request: HttpRequest, slug: str, remote_id:
 @source_router.get("/{slug}/documents/{path:remote_id}", response=DocumentDetail, auth=READ)
 async def get_document_of_source(request: HttpRequest, slug: str, remote_id: str) -> Any:
     """Show a document with its text."""
-    return await in_database(lambda: detail(_named(slug, remote_id)))
+    return await in_database(lambda: detail(_named(slug, remote_id, groups=current_caller().groups)))
 
 
 @source_router.delete("/{slug}/documents/{path:remote_id}", response={204: None}, auth=WRITE)
@@ -147,10 +148,12 @@ async def include_document(request: HttpRequest, response: HttpResponse, documen
 # -- Finding and showing -------------------------------------------------------------------------------------------
 
 
-def _named(slug: str, remote_id: str) -> Document:
+def _named(slug: str, remote_id: str, *, groups: Sequence[str] | None = None) -> Document:
+    """The document of that name, among those that are for one of these groups. Raises NotFound."""
     uploads.check_remote_id(remote_id)
     source = find_source(slug)
-    document: Document | None = source.documents.named(remote_id).select_related("source").first()
+    documents = source.documents.visible_to(groups).named(remote_id)
+    document: Document | None = documents.select_related("source").first()
     if document is None:
         raise NotFound(f"“{source.name}” has no document “{remote_id[:200]}”.")
     return document
@@ -224,5 +227,7 @@ def _start(document: Document, deed: str) -> RunOut:
 
 
 def _exclude(document: Document) -> DocumentDetail:
+    # Before, so that a refusal has changed nothing.
+    detail(document)
     uploads.exclude([document])
     return detail(document)

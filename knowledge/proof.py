@@ -17,6 +17,8 @@ from django.utils.translation import gettext as _
 from knowledge.models import Chunk, DeletedDocument, DisabledChunk, Document, IndexedDocument, KnowledgeSource
 from knowledge.models.deletions import title_key
 from knowledge.models.documents import remote_key
+from magnet.callers import current_caller
+from magnet.errors import NotAllowed
 from magnet.models import AuditEntry, IdempotentRequest, SpanPayload
 
 WORDS_SECONDS = 20
@@ -69,7 +71,16 @@ class Wanted:
 
 
 def prove(source: KnowledgeSource, name: str, *, document_id: UUID | None = None) -> Proof:
-    """Search for a document by its id in the source or its title, and by its former id where that is known."""
+    """Search for a document by its id in the source or its title, and by its former id where that is known.
+
+    Raises NotAllowed for who may not find every document: a proof tells whether there is one, or was.
+    """
+    if current_caller().groups is not None:
+        raise NotAllowed(
+            _(
+                "A proof of deletion tells of every document, so it needs the right to find all, whatever groups they are for."
+            )
+        )
     key = name.strip()
     gone = list(
         source.deleted_documents.filter(

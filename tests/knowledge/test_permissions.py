@@ -103,6 +103,19 @@ async def test_lists_and_details_keep_to_it_too(source, issue_key, anonymous):
     assert (await anonymous.get(f"/api/documents/{hidden.pk}")).status_code == 404
 
 
+async def test_that_a_document_exists_is_not_theirs_to_know(source, issue_key, anonymous):
+    anonymous.headers.update(bearer(await in_database(lambda: issue_key(*SEARCH))))
+    house = "/api/knowledge-sources/house"
+
+    hidden = (await anonymous.get(f"{house}/documents/salaries")).json()["detail"]
+    unknown = (await anonymous.get(f"{house}/documents/nothing")).json()["detail"]
+    proof = await anonymous.get(f"{house}/proof-of-deletion", params={"remote_id": "salaries"})
+
+    assert hidden.replace("salaries", "nothing") == unknown
+    assert proof.status_code == 403
+    assert "whatever groups" in proof.json()["detail"]
+
+
 async def test_a_key_hands_on_no_groups_that_it_lacks(issue_key, anonymous):
     def maker() -> str:
         scopes = ("api-keys:write", "rag-tools:run")
@@ -131,6 +144,17 @@ def test_staff_see_as_somebody_else(source, owner):
     assert "contract of Jane" in everything
     assert "Salaries are paid" in as_hr
     assert "contract of Jane" not in as_hr
+
+
+def test_a_viewer_learns_from_a_proof_of_deletion_nothing_about_documents_of_others(source, owner, member):
+    page = reverse("admin:knowledge_knowledgesource_proof", args=[source.pk])
+
+    refused = member("Viewer").post(page, {"wanted": "salaries"}, follow=True).content.decode()
+    proved = owner.post(page, {"wanted": "salaries"}).content.decode()
+
+    assert "Where was looked" in proved
+    assert "Where was looked" not in refused
+    assert "whatever groups they are for" in refused
 
 
 def test_a_viewer_sees_no_document_of_a_group_that_is_not_theirs(source, member):
