@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
+from knowledge import vectors
 from knowledge.models import KnowledgeIndex, KnowledgeSource
 from magnet.database import cached
 from magnet.errors import NotFound
@@ -49,8 +50,15 @@ class Generation:
     configurations: frozenset[str]
     has_character_pairs: bool
     has_hnsw: bool
+    # Its vectors are in a store beside PostgreSQL.
+    has_copy: bool
     chunk_count: int
     chunks_per_document: float
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether nothing but comparing all its vectors finds the nearest."""
+        return not (self.has_hnsw or self.has_copy)
 
     @property
     def cosine_range(self) -> tuple[float, float]:
@@ -105,6 +113,7 @@ def _generation(slug: str, index: KnowledgeIndex) -> Generation:
         configurations=frozenset(map(search_configuration, languages)),
         has_character_pairs=any(map(needs_character_pairs, languages)),
         has_hnsw=has_hnsw,
+        has_copy=vectors.has_copy(index.pk),
         chunk_count=index.chunk_count,
         chunks_per_document=float(chunks_per_document),
     )

@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Q
 from psycopg import sql
 
+from knowledge import vectors
 from knowledge.models import KnowledgeIndex
 from knowledge.stores import pgvector
 
@@ -40,7 +41,7 @@ def maintain() -> int:
 
     One index at a time on the whole installation: another process that is at it already makes this return 0.
     """
-    with _alone() as is_alone:
+    with alone(LOCK) as is_alone:
         if not is_alone:
             return 0
         return sum([_drop_superfluous(), *(_build(index) for index in list(_wanted()))])
@@ -48,49 +49,58 @@ def maintain() -> int:
 
 def is_awaited(index: KnowledgeIndex) -> bool:
     """Whether a generation is so large that it needs its vector index, and has none yet."""
-    return index.chunk_count >= MIN_CHUNKS and not _existing().get(index.hnsw_name, False)
+    if index.chunk_count < MIN_CHUNKS:
+        return False
+    return not (_existing().get(index.hnsw_name, False) or vectors.has_copy(index.pk))
 
 
 def drop(index: KnowledgeIndex) -> None:
     """Drop the vector index of a generation that goes; while something is being built, the next look does it."""
-    with _alone() as is_alone:
+    with alone(LOCK) as is_alone:
         if is_alone and index.hnsw_name in _existing():
             _execute(pgvector.drop_index(index.hnsw_name), event="hnsw_dropped", index=index.hnsw_name)
 
 
 @contextmanager
-def _alone() -> Iterator[bool]:
-    (is_alone,) = _row("select pg_try_advisory_lock(%s)", [LOCK])
+def alone(lock: int) -> Iterator[bool]:
+    """Whether no other process of the installation is at it."""
+    (is_alone,) = _row("select pg_try_advisory_lock(%s)", [lock])
     try:
         yield is_alone
     finally:
         if is_alone:
-            _row("select pg_advisory_unlock(%s)", [LOCK])
+            _row("select pg_advisory_unlock(%s)", [lock])
+
+
+def in_use() -> list[KnowledgeIndex]:
+    """Those that may keep theirs: one that was replaced as long as it stays itself, so that an undo is immediate."""
+    found = KnowledgeIndex.objects.exclude(status=KnowledgeIndex.Status.RETIRED, live_at=None)
+    return [index for index in found if index.chunk_count >= TOO_FEW_CHUNKS]
+
+
+def large() -> list[KnowledgeIndex]:
+    """Those that need one: live ones first; one that is built beside them when it is complete, before it serves."""
+    unfinished = Q(status=KnowledgeIndex.Status.BUILDING, ready_at=None, live_at=None)
+    found = KnowledgeIndex.objects.current().exclude(unfinished).filter(chunk_count__gte=MIN_CHUNKS)
+    return sorted(found, key=lambda index: (index.status != KnowledgeIndex.Status.LIVE, index.chunk_count))
 
 
 def _drop_superfluous() -> int:
-    # One that was replaced keeps its index for as long as it is kept itself: an undo is immediate.
-    kept = {
-        index.hnsw_name
-        for index in KnowledgeIndex.objects.exclude(status=KnowledgeIndex.Status.RETIRED, live_at=None)
-        if index.chunk_count >= TOO_FEW_CHUNKS
-    }
+    names = {index.hnsw_name for index in in_use() if not vectors.has_copy(index.pk)}
     dropped = 0
     for name, is_valid in _existing().items():
         # An invalid one is what a build left that was broken off; while it exists, every write keeps it up.
-        if name not in kept or not is_valid:
+        if name not in names or not is_valid:
             dropped += _execute(pgvector.drop_index(name), event="hnsw_dropped", index=name)
     return dropped
 
 
 def _wanted() -> Iterator[KnowledgeIndex]:
-    """Live generations first; one that is built beside them when it is complete, and before it serves."""
+    if vectors.is_external():
+        # Another store finds the nearest; the indexes that are there serve until it can.
+        return
     existing = _existing()
-    unfinished = Q(status=KnowledgeIndex.Status.BUILDING, ready_at=None, live_at=None)
-    large = KnowledgeIndex.objects.current().exclude(unfinished).filter(chunk_count__gte=MIN_CHUNKS)
-    for index in sorted(large, key=lambda index: (index.status != KnowledgeIndex.Status.LIVE, index.chunk_count)):
-        if index.hnsw_name not in existing:
-            yield index
+    yield from (index for index in large() if index.hnsw_name not in existing)
 
 
 def _build(index: KnowledgeIndex) -> int:

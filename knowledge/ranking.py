@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from knowledge import statements
+from knowledge import statements, vectors
 from knowledge.filters import Condition
 from knowledge.generations import Generation
 from knowledge.statements import CANDIDATES, Mode, Part
 from knowledge.stores.pgvector import HalfVector
 from magnet.database import raw_pool
+from magnet.errors import VectorStoreUnavailable
 from magnet.language import character_pairs
+from magnet.tracing import span
 
 # Candidates are found by the rarest words, which stand in this many chunks together; the score uses all words.
 RARE_ROWS, MOST_RARE_ROWS = 1_500, 4_000
@@ -22,6 +26,11 @@ MOST_COUNTED = 10_000
 # Through the HNSW index a filter is asked for each chunk that comes along, CANDIDATES / share of them; without it each
 # chunk in scope is fetched and compared, which costs this many times less.
 EXACT_ADVANTAGE = 4
+# A store beside PostgreSQL knows nothing of filters. Under one it is asked for so many times the candidates, and again
+# for as many times more while too few of its hits may be shown.
+MORE_HITS = 4
+# A smaller share of a generation than this (and no more chunks) is compared in PostgreSQL instead.
+NARROW_SHARE, MOST_COMPARED = 0.05, 100_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,11 @@ class Question:
     # Whether the caller wants to know how many documents fit the condition.
     is_counted: bool = False
 
+    @property
+    def candidates(self) -> int:
+        """How many chunks are weighed, of those near in meaning and of those with its words."""
+        return max(CANDIDATES, self.limit)
+
 
 Row = tuple[Any, ...]
 
@@ -46,10 +60,10 @@ async def ranked(question: Question) -> tuple[list[Row], int | None]:
     counts = await _counts(question)
     if not question.searched or (counts is not None and not any(counts.values())):
         return [], 0
-    parts = tuple(_part(generation, counts) for generation in question.searched)
-    rows = await _rows(question, parts, counts)
+    parts, near = await _found_elsewhere(question, [_part(each, counts) for each in question.searched])
+    rows = await _rows(question, parts, counts, near)
     if question.mode != "words" and len(rows) < question.limit and not all(part.is_exact for part in parts):
-        # The index gave up before it had found enough, so every chunk in scope is compared.
+        # What looks for the nearest gave up before it had found enough, so every chunk in scope is compared.
         parts = tuple(Part(part.index_id, part.dimensions, is_exact=True) for part in parts)
         rows = await _rows(question, parts, counts)
     return rows, None if counts is None else sum(counts.values())
@@ -59,7 +73,7 @@ async def _counts(question: Question) -> dict[int, int] | None:
     """By source, how many documents fit the condition; None where nobody needs to know."""
     if question.condition is None or not question.searched:
         return None
-    if not question.is_counted and not any(generation.has_hnsw for generation in question.searched):
+    if not question.is_counted and not any(not generation.is_scanned for generation in question.searched):
         return None
     most = max(MOST_COUNTED, *(_narrow_documents(generation) + 1 for generation in question.searched))
     values = {**question.condition.values, "sources": _sources(question), "most": most}
@@ -68,19 +82,79 @@ async def _counts(question: Question) -> dict[int, int] | None:
 
 def _part(generation: Generation, counts: Mapping[int, int] | None) -> Part:
     is_narrow = counts is not None and counts.get(generation.source_id, 0) <= _narrow_documents(generation)
-    return Part(generation.index_id, generation.dimensions, is_exact=is_narrow or not generation.has_hnsw)
+    is_exact = is_narrow or generation.is_scanned
+    is_given = generation.has_copy and not is_exact
+    return Part(generation.index_id, generation.dimensions, is_exact=is_exact, is_given=is_given)
 
 
 def _narrow_documents(generation: Generation) -> int:
     """Up to so many documents in scope, comparing all their chunks is faster than to look for them in the index."""
     chunks = math.sqrt(EXACT_ADVANTAGE * CANDIDATES * max(generation.chunk_count, 1))
+    if generation.has_copy:
+        chunks = max(chunks, min(NARROW_SHARE * generation.chunk_count, MOST_COMPARED))
     return int(chunks / generation.chunks_per_document)
 
 
-async def _rows(question: Question, parts: tuple[Part, ...], counts: Mapping[int, int] | None) -> list[Row]:
+# -- Candidates from a store beside PostgreSQL -----------------------------------------------------------------------
+
+
+async def _found_elsewhere(question: Question, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[int, list[int]]]:
+    """What the store names, by generation; where it is away, the parts are searched without it."""
+    asked = [part for part in parts if part.is_given and question.mode != "words"]
+    if not asked:
+        return tuple(parts), {part.index_id: [] for part in parts if part.is_given}
+    with span("vector store", kind="retrieval", store=vectors.chosen().label) as step:
+        try:
+            found = await asyncio.gather(*(_nearest(question, part.index_id) for part in asked))
+        except VectorStoreUnavailable as error:
+            step.fail(error)
+            step.set(instead="The vectors were compared in PostgreSQL, or found by their words.")
+            return _without_store(question, parts)
+        step.set(hits=sum(map(len, found)))
+    return tuple(parts), dict(zip((part.index_id for part in asked), found, strict=True))
+
+
+async def _nearest(question: Question, index_id: int) -> list[int]:
+    """The nearest chunks of a generation, so many that enough of them may be shown, or all that the store gives."""
+    most, limit = vectors.chosen().most_hits, question.candidates
+    vector = question.vectors[index_id].numbers()
+    while True:
+        limit = min(limit * (MORE_HITS if question.condition else 2), most)
+        near = await vectors.nearest(index_id, vector, limit=limit)
+        if len(near) < limit or limit == most or await _shown(question, index_id, near) >= question.candidates:
+            return near
+
+
+async def _shown(question: Question, index_id: int, near: list[int]) -> int:
+    if question.condition is None:
+        return len(near)
+    statement = statements.shown(index_id, question.condition.sql)
+    ((count,),) = await _fetch(statement, {**question.condition.values, "near": near})
+    return int(count)
+
+
+def _without_store(question: Question, parts: Sequence[Part]) -> tuple[tuple[Part, ...], dict[int, list[int]]]:
+    """Small generations are compared whole; of large ones the words say which chunks are weighed."""
+    large = {g.index_id for g in question.searched if g.chunk_count > MOST_COMPARED}
+    kept = tuple(
+        part if part.index_id in large else Part(part.index_id, part.dimensions, is_exact=True) for part in parts
+    )
+    return kept, {part.index_id: [] for part in kept if part.is_given}
+
+
+# -- The statement -----------------------------------------------------------------------------------------------------
+
+
+async def _rows(
+    question: Question,
+    parts: tuple[Part, ...],
+    counts: Mapping[int, int] | None,
+    near: Mapping[int, list[int]] = MappingProxyType({}),
+) -> list[Row]:
+    """`near` are the chunks that another store has named, by generation."""
     languages = len(_configurations(question))
-    candidates = max(CANDIDATES, question.limit)
-    values = _values(question, counts)
+    candidates = question.candidates
+    values = _values(question, counts) | {statements.near_name(index): chunks for index, chunks in near.items()}
     if question.condition is None:
         statement = statements.unrestricted(question.mode, parts, languages=languages, candidates=candidates)
         # To plan it takes longer than to run it over some thousand chunks.

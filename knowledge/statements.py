@@ -37,6 +37,10 @@ COUNT: LiteralString = """select s.id, (select count(*) from (
 select from knowledge_document d where d.source_id = s.id and {condition} limit %(most)s) d)
 from unnest(%(sources)s) s (id)"""
 
+# How many of the chunks that another store has named may be shown.
+SHOWN: LiteralString = """select count(*) from knowledge_chunk c
+where c.index_id = {index} and c.id = any(%(near)s::bigint[]) and not c.is_disabled{scope}"""
+
 # One row for each generation: whose vector, and how its cosines become scores.
 TARGET: LiteralString = """target (index_id, vector, weight, floor, ceiling) as materialized (values {rows}),
 """
@@ -135,6 +139,8 @@ class Part:
     index_id: int
     dimensions: int
     is_exact: bool
+    # The candidates were found elsewhere, and are bound to the statement.
+    is_given: bool = False
 
 
 @lru_cache(maxsize=256)
@@ -170,8 +176,18 @@ def count(condition: sql.Composable) -> bytes:
     return sql.SQL(COUNT).format(condition=condition).as_bytes(None)
 
 
+def shown(index_id: int, condition: sql.Composable) -> bytes:
+    """How many of the chunks `near` fit the condition."""
+    text = sql.SQL(SHOWN).format(index=sql.Literal(index_id), scope=_scope(condition, is_narrow=False))
+    return text.as_bytes(None)
+
+
 def vector_name(part: Part) -> str:
     return f"vector_{part.index_id}"
+
+
+def near_name(index_id: int) -> str:
+    return f"near_{index_id}"
 
 
 def _target(mode: Mode, parts: Sequence[Part]) -> sql.Composed:
@@ -188,18 +204,23 @@ def _target(mode: Mode, parts: Sequence[Part]) -> sql.Composed:
 
 
 def _nearest(parts: Sequence[Part], condition: sql.Composable | None, *, candidates: int) -> sql.Composed:
-    found = [
-        pgvector.nearest(
-            part.index_id,
-            dimensions=part.dimensions,
-            vector=sql.Placeholder(vector_name(part)),
-            is_exact=part.is_exact,
-            scope=_scope(condition, is_narrow=part.is_exact),
-            limit=candidates,
-        )
-        for part in parts
-    ]
+    found = [_nearest_in(part, condition, candidates=candidates) for part in parts]
     return sql.SQL(" union all ").join(found)
+
+
+def _nearest_in(part: Part, condition: sql.Composable | None, *, candidates: int) -> sql.Composed:
+    vector, scope = sql.Placeholder(vector_name(part)), _scope(condition, is_narrow=part.is_exact)
+    if part.is_given:
+        near = sql.Placeholder(near_name(part.index_id))
+        return pgvector.among(part.index_id, near=near, vector=vector, scope=scope, limit=candidates)
+    return pgvector.nearest(
+        part.index_id,
+        dimensions=part.dimensions,
+        vector=vector,
+        is_exact=part.is_exact,
+        scope=scope,
+        limit=candidates,
+    )
 
 
 def _words(parts: Sequence[Part], condition: sql.Composable | None, *, candidates: int) -> sql.Composed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import tomllib
 from contextlib import suppress
@@ -129,14 +130,23 @@ if READER_SECONDS < 1 or READER_MEMORY_MB < 256:
 REQUESTS_PER_MINUTE = number("MAGNET_REQUESTS_PER_MINUTE", 60_000)
 
 # Providers store the name of one of these variables, never its value.
-PROVIDER_KEYS = {name: value for name, value in env.ENVIRON.items() if name.endswith("_API_KEY") and value}
+PROVIDER_KEYS = {
+    name: value
+    for name, value in env.ENVIRON.items()
+    if name.endswith("_API_KEY") and name != "VECTOR_DB_API_KEY" and value
+}
 # Whose values may also be sent elsewhere than to the usual hosts of their provider: VARIABLE@host, by comma.
 ENV_KEY_HOSTS = env.list("MAGNET_ENV_KEY_HOSTS", default=[])
 HAS_OPENAI_KEY = "OPENAI_API_KEY" in PROVIDER_KEYS
 
+# Where vectors are searched: `pgvector` is PostgreSQL itself; knowledge/stores has the others, which have an address.
 VECTOR_DB_TYPE = env.str("VECTOR_DB_TYPE", "pgvector")
-if VECTOR_DB_TYPE != "pgvector":
-    raise ImproperlyConfigured(f"VECTOR_DB_TYPE is {VECTOR_DB_TYPE!r}. This release knows `pgvector`.")
+VECTOR_DB_URL = env.str("VECTOR_DB_URL", "").rstrip("/")
+VECTOR_DB_API_KEY = env.str("VECTOR_DB_API_KEY", "")
+# What the names of our collections begin with, where several installations share a server.
+VECTOR_DB_PREFIX = env.str("VECTOR_DB_PREFIX", "magnet")
+if not re.fullmatch(r"[a-z][a-z0-9_]{0,50}", VECTOR_DB_PREFIX):
+    raise ImproperlyConfigured("VECTOR_DB_PREFIX begins with a letter and has only a-z, 0-9 and _ in it.")
 
 # -- Django --------------------------------------------------------------------------------------------------
 
@@ -322,7 +332,10 @@ Q_CLUSTER = {
 # What the clock calls, and after how many minutes again.
 SCHEDULED_JOBS = {"magnet.alerts.send_due": 1, "knowledge.jobs.tick": 1, "knowledge.jobs.sweep": 24 * 60}
 # Commands that run all the time beside the clusters, because what they do may take longer than any task.
-STEADY_COMMANDS = ["maintain_indexes"]
+STEADY_COMMANDS = ["maintain_indexes", *(["sync_vectors"] if VECTOR_DB_TYPE != "pgvector" else [])]
+# What upper floors have opened in a process, given back when it ends, and what they have to say about its health.
+CLOSED_AT_THE_END = ["knowledge.vectors.close"]
+READINESS = ["knowledge.vectors.readiness"]
 
 # Prompts, passages and answers are personal: they go sooner than the figures of their trace.
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)

@@ -28,6 +28,16 @@ BY_INDEX: LiteralString = """(select c.id, c.index_id,
 from knowledge_chunk c where c.index_id = {index} and not c.is_disabled{scope}
 order by c.embedding::halfvec({dimensions}) <=> {vector}::halfvec({dimensions}) limit {limit})"""
 
+# What another store has named, and what it may not have heard of yet: only what is there and may be seen counts.
+AMONG: LiteralString = """(select c.id, c.index_id, 1 - (c.embedding <=> {vector}::halfvec) as cosine
+from knowledge_chunk c where c.index_id = {index} and c.id in (
+select unnest({near}::bigint[]) union all
+(select v.chunk_id from knowledge_vectorchange v where v.index_id = {index} order by v.id desc limit {most_fresh}))
+and c.embedding is not null and not c.is_disabled{scope}
+order by (c.embedding <=> {vector}::halfvec) + 0 limit {limit})"""
+# So many chunks that are on their way to another store are compared here.
+MOST_FRESH = 2_000
+
 
 class HalfVector:
     """A vector on its way to the database, in half precision: 512 bytes instead of 5,000 characters for 256 numbers."""
@@ -35,6 +45,9 @@ class HalfVector:
     def __init__(self, vector: NDArray[np.float32]) -> None:
         self.dimensions = len(vector)
         self.sent = struct.pack(">HH", len(vector), 0) + vector.astype(">f2").tobytes()
+
+    def numbers(self) -> list[float]:
+        return list(struct.unpack(f">{self.dimensions}e", self.sent[4:]))
 
 
 class HalfVectorDumper(Dumper):
@@ -63,6 +76,15 @@ def nearest(
     numbers = {"index": index_id, "dimensions": dimensions, "limit": limit}
     literals = {name: sql.Literal(number) for name, number in numbers.items()}
     return text.format(**literals, vector=vector, scope=scope)
+
+
+def among(
+    index_id: int, *, near: sql.Placeholder, vector: sql.Placeholder, scope: sql.Composable, limit: int
+) -> sql.Composed:
+    """The nearest of the chunks in `near` (bound to a list of ids) and of those in the outbox, as `nearest` tells."""
+    numbers = {"index": index_id, "limit": limit, "most_fresh": MOST_FRESH}
+    literals = {name: sql.Literal(number) for name, number in numbers.items()}
+    return sql.SQL(AMONG).format(**literals, near=near, vector=vector, scope=scope)
 
 
 def create_index(name: str, *, index_id: int, dimensions: int) -> sql.Composed:

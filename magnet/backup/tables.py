@@ -11,8 +11,14 @@ from django.db import connection
 from psycopg import sql
 
 RECORD = "django_migrations"
-# What lives for moments, or lets somebody in: a restored Magnet begins without it.
-WITHOUT_ROWS = {"django_session", "magnet_workerheartbeat", "magnet_limitlease"}
+# What lives for moments, lets somebody in, or is about another server: a restored Magnet begins without it.
+WITHOUT_ROWS = {
+    "django_session",
+    "magnet_workerheartbeat",
+    "magnet_limitlease",
+    "knowledge_vectorcopy",
+    "knowledge_vectorchange",
+}
 # What migrations fill by themselves.
 FILLED_BY_MIGRATIONS = {RECORD, "django_content_type", "auth_permission"}
 

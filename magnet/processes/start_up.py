@@ -22,6 +22,7 @@ GUESTS = {
     "create_api_key",
     "demo",
     "maintain_indexes",
+    "sync_vectors",
     "createsuperuser",
     "changepassword",
     "backup",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
+from django.utils.module_loading import import_string
 
 from magnet import queue
 from magnet.database import database_is_ready, in_database
@@ -35,7 +37,9 @@ def readiness() -> dict[str, Any]:
         return {"status": "unavailable", "database": "ok", "migrations": f"missing: {', '.join(missing)}"}
     state = queue.state()
     workers = [asdict(cluster) for cluster in state.clusters]
-    return {"status": "ok", "database": "ok", "migrations": "ok", "is_working": state.is_alive, "workers": workers}
+    told = {name: said for tell in settings.READINESS for name, said in import_string(tell)().items()}
+    working = {"is_working": state.is_alive, "workers": workers}
+    return {"status": "ok", "database": "ok", "migrations": "ok", **told, **working}
 
 
 # Migrations are not taken back under a running process, so that they are all there is asked until it is true.

@@ -9,6 +9,7 @@ from contextlib import suppress
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
+from django.utils.module_loading import import_string
 
 from magnet import database, gateway, limits, plugins, tracing
 from magnet.web import warm_up
@@ -54,6 +55,8 @@ class Lifespan:
         await gateway.close_all()
         await self.give_back_limits()
         await database.close_raw_pool()
+        for close in map(import_string, settings.CLOSED_AT_THE_END):
+            await asyncio.to_thread(close)
         await asyncio.to_thread(tracing.flush)
         await asyncio.to_thread(plugins.stop)
 

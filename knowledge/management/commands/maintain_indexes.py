@@ -10,7 +10,7 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, connection
 
-from knowledge import hnsw
+from knowledge import hnsw, vector_copies, vectors
 from magnet.processes import lifeline
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,8 @@ def look() -> None:
     """The database may be starting again: that is no reason to end."""
     try:
         hnsw.maintain()
+        if not vectors.is_external():
+            vector_copies.switch_off()
     except (DatabaseError, InterfaceError) as error:
         log.warning("indexes_not_maintained", reason=str(error))
     finally:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from knowledge import hnsw, vector_copies, vectors
 from knowledge.stores import STORES, StoreAddress, VectorStore
+from magnet.database import forget_configuration
 from tests.knowledge.stores.fake_opensearch import fake_opensearch
 
 KINDS = ("pgvector", "qdrant", "milvus", "opensearch")
@@ -34,3 +36,15 @@ def store(kind: str, place: str, transactional_db: None) -> Iterator[VectorStore
     opened = STORES[kind](StoreAddress(place))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def in_use(kind: str, place: str, settings, monkeypatch, searching: None) -> Iterator[VectorStore]:
+    """The installation searches in this store; generations of 50 chunks are large ones."""
+    monkeypatch.setattr(hnsw, "MIN_CHUNKS", 50)
+    monkeypatch.setattr(hnsw, "TOO_FEW_CHUNKS", 25)
+    settings.VECTOR_DB_TYPE, settings.VECTOR_DB_URL = kind, place
+    yield vectors.store()
+    vectors.close()
+    vector_copies.switch_off()
+    forget_configuration()
