@@ -233,7 +233,7 @@ def _extract(
         media_type, filename = document.media_type, document.remote_id
     else:
         content = connector.fetch(_remote(document))
-        original = originals.keep(content.body, filename=content.filename or document.remote_id)
+        original = originals.keep(content.body, filename=content.filename or document.remote_id, is_flushed=False)
         body, vector, media_type = content.body, content.vector, content.media_type or document.media_type
         filename = content.filename or document.remote_id
         columns = {
@@ -276,6 +276,8 @@ def _embed_and_write(
     if bought is None:
         bought, batch = {}, _in_context(index, batch, token=token, outcome=outcome)
     try:
+        # A row must not refer to a file that a power cut could take away.
+        originals.flush(item.columns["file"] for item in batch if item.columns.get("file"))
         vectors = _vectors(index, batch, outcome=outcome, bought=bought)
         outcome.done += write(index, [_replacement(item, vectors) for item in batch], token=token)
         keys = [key for item in batch for key in item.keys]

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -31,6 +32,9 @@ MAX_SUFFIX = 10
 # The first number of the lock's name; the second is one of the 256 folders, so that no transaction needs many locks.
 LOCK = 6_248_003
 FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL_DISK = "The disk that holds the original files is full. Free some space, or give it more; nothing was lost."
+# Measured with 150 small files: 4.8 ms for each flushed by itself, 0.25 ms when eight are flushed at a time.
+FLUSHED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,11 @@ class Original:
     size: int
 
 
-def keep(body: bytes, *, filename: str = "") -> Original:
+def keep(body: bytes, *, filename: str = "", is_flushed: bool = True) -> Original:
     """Store a file durably; the same content again is the same file. Raises StorageFull.
 
     In a transaction it stays at least until that ends; outside of one, ask `is_kept` in the one that refers to it.
+    Many files are stored sooner without `is_flushed`; then `flush` makes them durable, before a row refers to them.
     """
     digest = hashlib.sha256(body).hexdigest()
     suffix = PurePosixPath(filename.lower()).suffix
@@ -55,7 +60,7 @@ def keep(body: bytes, *, filename: str = "") -> Original:
     if connection.in_atomic_block:
         _lock(name, statement=SHARED)
     if not _is_whole(name, len(body)):
-        name = _write(name, body)
+        name = _write(name, body, is_flushed=is_flushed)
     return Original(name=name, sha256=digest, size=len(body))
 
 
@@ -65,18 +70,51 @@ def is_kept(name: str, *, size: int) -> bool:
     return _is_whole(name, size)
 
 
-def _write(name: str, body: bytes) -> str:
+def flush(names: Iterable[str]) -> None:
+    """Make files durable that were kept without it: side by side, because the disk then writes them together.
+
+    Raises StorageFull. Call it outside of a transaction.
+    """
+    if not isinstance(default_storage._wrapped, FileSystemStorage):  # type: ignore[attr-defined]
+        return  # Other storages promise that themselves.
+    wanted = sorted({default_storage.path(name): name for name in names}.items())
+    if not wanted:
+        return
+    # The folders last: they hold the names of what is written by then.
+    folders = {os.path.dirname(path): name for path, name in wanted}
+    with ThreadPoolExecutor(FLUSHED_AT_ONCE, thread_name_prefix="flush") as threads:
+        refused = [name for part in (wanted, sorted(folders.items())) for name in threads.map(_refused, part) if name]
+    if refused:
+        # What could not be written once may seem to be written the next time.
+        discard(refused)
+        raise StorageFull(FULL_DISK)
+
+
+def _refused(file: tuple[str, str]) -> str:
+    """The name of a file for which, or for whose folder, there was no space."""
+    path, name = file
+    try:
+        _flush_path(path)
+    except FileNotFoundError:
+        return ""  # Discarded meanwhile, which who refers to it finds out.
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return name
+    return ""
+
+
+def _write(name: str, body: bytes, *, is_flushed: bool) -> str:
     try:
         default_storage.delete(name)
         name = default_storage.save(name, ContentFile(body))
-        _flush_to_disk(name)
+        if is_flushed:
+            _flush_to_disk(name)
     except OSError as error:
         if error.errno not in FULL:
             raise
         default_storage.delete(name)
-        raise StorageFull(
-            "The disk that holds the original files is full. Free some space, or give it more; nothing was lost."
-        ) from error
+        raise StorageFull(FULL_DISK) from error
     return name
 
 
@@ -143,8 +181,12 @@ def _flush_to_disk(name: str) -> None:
         return
     path = default_storage.path(name)
     for target in (path, os.path.dirname(path)):
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _flush_path(target)
+
+
+def _flush_path(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -83,10 +83,8 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
     Idempotent by remote_id. Raises Conflict on a source that lists its documents itself, InvalidInput on bad ids.
     """
     _check(source, documents)
-    for document in documents:
-        if document.body is not None:
-            # Before the source is held: who waits for it must not wait for the disk.
-            originals.keep(document.body, filename=document.filename or document.remote_id)
+    # Before the source is held: who waits for it must not wait for the disk.
+    originals.flush([_keep(item.body, item).name for item in documents if item.body is not None])
     named = {remote_key(document.remote_id): document for document in documents}
     with transaction.atomic():
         # Held until the run is sure to be there: a run that is about to finish waits and then sees these.
@@ -116,6 +114,10 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
             AuditEntry.record("handed documents to", source, added=len(new), changed=len(changed), by=trigger)
         transaction.on_commit(partial(originals.discard, old_files))
     return Pushed(run, len(new), len(changed), len(known) - len(changed))
+
+
+def _keep(body: bytes, document: PushedDocument) -> originals.Original:
+    return originals.keep(body, filename=document.filename or document.remote_id, is_flushed=False)
 
 
 def _check(source: KnowledgeSource, documents: Sequence[PushedDocument]) -> None:
