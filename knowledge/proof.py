@@ -77,9 +77,7 @@ def prove(source: KnowledgeSource, name: str, *, document_id: UUID | None = None
     """
     if current_caller().groups is not None:
         raise NotAllowed(
-            _(
-                "A proof of deletion tells of every document, so it needs the right to find all, whatever groups they are for."
-            )
+            _("A proof tells of every document, so it needs the right to find them whatever groups they are for.")
         )
     key = name.strip()
     gone = list(

@@ -192,6 +192,7 @@ class OutboundClient:
 
     def _exchange(self, call: Call) -> Response:
         host_and_port(call.url)
+        refuse_torn_secrets(call)
         request = self._client.build_request(
             call.method, call.url, headers={**call.headers, **call.secret_headers}, content=call.content
         )
@@ -225,6 +226,16 @@ class OutboundClient:
                 yield part
         except ValueError as error:
             raise broken(call.url, str(error)) from error
+
+
+def refuse_torn_secrets(call: Call) -> None:
+    """Said here without the secret: whoever sends the headers would quote it in an error that everybody reads."""
+    for value in call.secret_headers.values():
+        if not value.isascii() or not value.isprintable():
+            raise FetchFailed(
+                f"The secret for {call.url} holds a line break or a letter that no header takes. Copy it once more.",
+                reason="secret",
+            )
 
 
 def decoded(answer: httpx.Response, call: Call) -> Iterator[bytes]:

@@ -247,3 +247,12 @@ def test_an_unknown_host_is_named(client):
         client.get("http://no-such-host.invalid/", max_bytes=MB)
 
     assert reason_of(caught) == "dns"
+
+
+@pytest.mark.parametrize("secret", ["Bearer hid\nden", "Bearer hid\0den", "Bearer hiddén"])
+def test_a_secret_that_was_torn_by_a_line_break_is_not_quoted_in_the_error(secret):
+    with OutboundClient() as client, pytest.raises(FetchFailed) as refusal:
+        client.get("https://wiki.example.com/", max_bytes=1_000, secret_headers={"Authorization": secret})
+
+    assert "Copy it once more" in refusal.value.detail
+    assert "hid" not in refusal.value.detail
