@@ -83,7 +83,7 @@ async def prove_deletion_of_document(request: HttpRequest, slug: str, remote_id:
 @source_router.get("/{slug}/documents/{path:remote_id}", response=DocumentDetail, auth=READ)
 async def get_document_of_source(request: HttpRequest, slug: str, remote_id: str) -> Any:
     """Show a document with its text."""
-    return await in_database(lambda: detail(_named(slug, remote_id, groups=current_caller().groups)))
+    return await in_database(lambda: detail(_readable(slug, remote_id)))
 
 
 @source_router.delete("/{slug}/documents/{path:remote_id}", response={204: None}, auth=WRITE)
@@ -103,10 +103,10 @@ async def steer_document_of_source(request: HttpRequest, response: HttpResponse,
     """Try a failed document again, exclude or include one: POST …/documents/{remote_id}/{retry|exclude|include}."""
     name, _, deed = remote_id.rpartition("/")
     if deed == "exclude":
-        return Status(200, await in_database(lambda: _exclude(_named(slug, name))))
+        return Status(200, await in_database(lambda: _exclude(_readable(slug, name))))
     if deed not in STARTING:
         raise NotFound("POST to …/documents/{remote_id}/retry, …/exclude or …/include.")
-    run = await in_database(lambda: _start(_named(slug, name), deed))
+    run = await in_database(lambda: _start(_readable(slug, name), deed))
     response["Location"] = f"/api/sync-runs/{run.id}"
     return Status(202, run)
 
@@ -114,7 +114,7 @@ async def steer_document_of_source(request: HttpRequest, response: HttpResponse,
 @router.get("/{document_id}", response=DocumentDetail, auth=READ)
 async def get_document(request: HttpRequest, document_id: UUID) -> Any:
     """Show a document with its text."""
-    return await in_database(lambda: detail(_by_id(document_id)))
+    return await in_database(lambda: detail(_readable_by_id(document_id)))
 
 
 @router.delete("/{document_id}", response={204: None}, auth=WRITE)
@@ -126,7 +126,7 @@ async def delete_document(request: HttpRequest, document_id: UUID) -> Any:
 @router.post("/{document_id}/retry", response={202: RunOut}, auth=WRITE)
 async def retry_document(request: HttpRequest, response: HttpResponse, document_id: UUID) -> Any:
     """Try a failed document again, however often it failed."""
-    run = await in_database(lambda: _start(_by_id(document_id), "retry"))
+    run = await in_database(lambda: _start(_readable_by_id(document_id), "retry"))
     response["Location"] = f"/api/sync-runs/{run.id}"
     return run
 
@@ -134,13 +134,13 @@ async def retry_document(request: HttpRequest, response: HttpResponse, document_
 @router.post("/{document_id}/exclude", response=DocumentDetail, auth=WRITE)
 async def exclude_document(request: HttpRequest, document_id: UUID) -> Any:
     """Exclude a document: no search finds it, whatever its source says, until somebody includes it again."""
-    return await in_database(lambda: _exclude(_by_id(document_id)))
+    return await in_database(lambda: _exclude(_readable_by_id(document_id)))
 
 
 @router.post("/{document_id}/include", response={202: RunOut}, auth=WRITE)
 async def include_document(request: HttpRequest, response: HttpResponse, document_id: UUID) -> Any:
     """Include an excluded document again, with what its source says of it now."""
-    run = await in_database(lambda: _start(_by_id(document_id), "include"))
+    run = await in_database(lambda: _start(_readable_by_id(document_id), "include"))
     response["Location"] = f"/api/sync-runs/{run.id}"
     return run
 
@@ -159,16 +159,26 @@ def _named(slug: str, remote_id: str, *, groups: Sequence[str] | None = None) ->
     return document
 
 
+def _readable(slug: str, remote_id: str) -> Document:
+    """Who may not read a document is not told that it exists, and may do nothing with it but replace or delete it."""
+    return _named(slug, remote_id, groups=current_caller().groups)
+
+
 def _prove(slug: str, remote_id: str) -> dict[str, Any]:
     uploads.check_remote_id(remote_id)
     return proof.as_json(proof.prove(find_source(slug), remote_id))
 
 
-def _by_id(document_id: UUID) -> Document:
-    document: Document | None = Document.objects.select_related("source").filter(pk=document_id).first()
+def _by_id(document_id: UUID, *, groups: Sequence[str] | None = None) -> Document:
+    documents = Document.objects.visible_to(groups).select_related("source")
+    document: Document | None = documents.filter(pk=document_id).first()
     if document is None:
         raise NotFound(f"There is no document {document_id}.")
     return document
+
+
+def _readable_by_id(document_id: UUID) -> Document:
+    return _by_id(document_id, groups=current_caller().groups)
 
 
 def serving(source: KnowledgeSource) -> KnowledgeIndex | None:
@@ -199,9 +209,6 @@ def show(document: Any) -> DocumentOut:
 
 
 def detail(document: Document) -> DocumentDetail:
-    """Raises NotFound for who may not read it: that it exists is not theirs to know."""
-    if not Document.objects.visible_to(current_caller().groups).filter(pk=document.pk).exists():
-        raise NotFound(f"There is no document {document.pk}.")
     entries = list(document.ledger.filter(index=serving(document.source)))
     return DocumentDetail(**_fields(document, entries), text=document.text)
 
@@ -227,7 +234,5 @@ def _start(document: Document, deed: str) -> RunOut:
 
 
 def _exclude(document: Document) -> DocumentDetail:
-    # Before, so that a refusal has changed nothing.
-    detail(document)
     uploads.exclude([document])
     return detail(document)
