@@ -24,12 +24,13 @@ MAX_FAILURES = 6
 
 @dataclass(frozen=True)
 class Program:
-    """A command to keep running; `descriptors` are open files it inherits."""
+    """A command to keep running; `descriptors` are open files it inherits, `held_seconds` how long others go first."""
 
     name: str
     command: Sequence[str]
     descriptors: Sequence[int] = ()
     stop_seconds: float = 10.0
+    held_seconds: float = 0.0
 
 
 class Keeper:
@@ -100,6 +101,10 @@ class Supervisor:
         self.parent = parent
         self.is_stopping = False
 
+    def start_first(self) -> None:
+        """Start the first program ahead of `run`; it must end by itself should this process never come to that."""
+        self.keepers[0].look()
+
     def run(self) -> int:
         """Blocks until a signal or the parent's end asks to stop (0), or a program cannot be kept running (1)."""
         before = {sign: signal.signal(sign, self._stop) for sign in stop_signals()}
@@ -114,6 +119,8 @@ class Supervisor:
         self.is_stopping = True
 
     def _keep_running(self) -> int:
+        for keeper in self.keepers:
+            keeper.start_again_at = time.monotonic() + keeper.program.held_seconds
         while not self.is_stopping and self.parent in {None, os.getppid()}:
             for keeper in self.keepers:
                 keeper.look()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from magnet.management.commands import web
 from magnet.postgres import embedded_postgres
 from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, free_port, living_in
 
@@ -318,3 +320,27 @@ def test_production_without_secrets_is_told_in_a_sentence(data_dir):
     said = refusal(data_dir, MAGNET_ENVIRONMENT="production", DATABASE_URL="postgresql://magnet@127.0.0.1:1/magnet")
 
     assert "Set the MAGNET_SECRET_KEY environment variable" in said
+
+
+def test_a_web_that_loads_early_waits_for_the_database_however_often_it_is_started():
+    reading, writing = os.pipe()
+    waiting = threading.Thread(target=web.wait_for, args=[reading], daemon=True)
+
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+
+    os.write(writing, b"!")
+    waiting.join(60)
+    assert not waiting.is_alive()
+    # Started again after a crash, it does not wait for a second word.
+    web.wait_for(reading)
+
+
+def test_a_web_that_loads_early_ends_with_a_start_that_failed():
+    reading, writing = os.pipe()
+
+    os.close(writing)
+
+    with pytest.raises(SystemExit, match="before the database was ready"):
+        web.wait_for(reading)

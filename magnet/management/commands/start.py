@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import threading
 import time
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -27,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 QUESTION = "How do I add a knowledge source?"
 MEND_EVERY_SECONDS = 2.0
+# Workers that load at the same time would make the first answer wait for them.
+WEB_FIRST_SECONDS = 2.0
 
 
 class Command(BaseCommand):
@@ -38,16 +42,22 @@ class Command(BaseCommand):
     def handle(self, *args: Any, parent: int | None, **options: Any) -> None:
         # First the port: whoever finds it taken has changed nothing.
         listener = web.listen(settings.HOST, port=settings.PORT)
+        ready, database_is_ready = os.pipe()
+        workers = [replace(program, held_seconds=WEB_FIRST_SECONDS) for program in work.programs()]
+        programs = [web.program(listener, ready=ready), *workers]
+        supervisor = Supervisor(programs, look_after=Mender().look, parent=parent)
         try:
             check_database()
+            # It loads beside what follows, and ends when that fails, because the pipe is closed then.
+            supervisor.start_first()
             call_command("migrate", verbosity=0, interactive=False)
             first_start.set_up()
         except MagnetError as error:
             raise CommandError(str(error)) from error
         connections.close_all()
+        os.write(database_is_ready, b"!")
         threading.Thread(target=self.greet_when_ready, daemon=True).start()
-        status = Supervisor([*work.programs(), web.program(listener)], look_after=Mender().look, parent=parent).run()
-        if status:
+        if supervisor.run():
             raise CommandError("A part of Magnet ended again and again; the lines above say which, and why.")
         self.stdout.write("Magnet has stopped.")
 

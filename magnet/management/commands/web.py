@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import sys
 import warnings
 from argparse import ArgumentParser
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -32,15 +34,24 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="how many processes share the port")
         parser.add_argument("--fd", type=int, help="answer on this inherited socket")
         parser.add_argument("--parent", type=int, help="end when this process is gone")
+        parser.add_argument("--ready", type=int, help="answer as soon as this inherited pipe holds something")
 
     def handle(
-        self, *args: Any, host: str, port: int, workers: int, fd: int | None, parent: int | None, **options: Any
+        self,
+        *args: Any,
+        host: str,
+        port: int,
+        workers: int,
+        fd: int | None,
+        parent: int | None,
+        ready: int | None,
+        **options: Any,
     ) -> None:
         if parent:
             lifeline.end_with(parent)
         listener = listen(host, port=port) if fd is None else socket.socket(fileno=fd)
         if workers == 1:
-            serve(listener)
+            serve(listener, ready=ready)
         else:
             sys.exit(Supervisor([program(listener, name=f"web {number + 1}") for number in range(workers)]).run())
 
@@ -60,17 +71,31 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def program(listener: socket.socket, *, name: str = "web") -> Program:
+def program(listener: socket.socket, *, name: str = "web", ready: int | None = None) -> Program:
     """The web as a program that ends with this process and answers on a socket of ours.
 
-    The socket stays open while the program is started again, so callers wait instead of being refused.
+    The socket stays open while the program is started again, so callers wait instead of being refused. With `ready`,
+    the reading end of a pipe, it loads and then waits until something was written there.
     """
     manage, inherited = str(settings.BASE_DIR / "manage.py"), listener.fileno()
     command = [sys.executable, manage, "web", "--fd", str(inherited), "--parent", str(os.getpid())]
-    return Program(name, command, descriptors=[inherited], stop_seconds=DRAIN_SECONDS + 4)
+    descriptors = [inherited]
+    if ready is not None:
+        command += ["--ready", str(ready)]
+        descriptors.append(ready)
+    return Program(name, command, descriptors=descriptors, stop_seconds=DRAIN_SECONDS + 4)
 
 
-def serve(listener: socket.socket) -> None:
+def wait_for(ready: int) -> None:
+    """The pipe is only looked at, never read: a web that is started again finds it as it was."""
+    poll = select.poll()
+    poll.register(ready, select.POLLIN)
+    ((_, event),) = poll.poll()
+    if not event & select.POLLIN:
+        sys.exit("Whoever started this web ended before the database was ready.")
+
+
+def serve(listener: socket.socket, *, ready: int | None = None) -> None:
     import uvicorn
 
     from magnet.web import streaming
@@ -94,4 +119,9 @@ def serve(listener: socket.socket) -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         proxy_headers=True,
     )
+    config.load()
+    if ready is not None:
+        # All addresses and what they show, which the first request would load.
+        import_module(settings.ROOT_URLCONF)
+        wait_for(ready)
     Server(config).run(sockets=[listener])

@@ -19,6 +19,8 @@ from magnet.processes.supervisor import Program, Supervisor
 
 class Command(BaseCommand):
     help = "Do background work: syncs, embedding, schedules. Without --cluster, both clusters run."
+    # `start` and the deployment's own check have made them; each process that repeats them starts later.
+    requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--cluster", choices=queue.CLUSTERS, help="run only this cluster")
