@@ -9,5 +9,8 @@ class KnowledgeConfig(AppConfig):
     def ready(self) -> None:
         # Tables can be imported only now.
         from knowledge import vectors
+        from knowledge.models.documents import are_hidden
+        from magnet import trace_texts
 
         vectors.check_settings()
+        trace_texts.ask(are_hidden)
