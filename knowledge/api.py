@@ -27,7 +27,7 @@ from magnet.web.auth import Needs
 
 router = Router(tags=["Knowledge sources"])
 READ, WRITE, RUN = (Needs(f"knowledge-sources:{verb}") for verb in ("read", "write", "run"))
-RELATED = ("tags", "has_secrets", "embedding_model")
+RELATED = ("tags", "has_secrets", "embedding_model", "context_model")
 COLUMNS = tuple(name for name in SourceOut.model_fields if name not in RELATED)
 
 
@@ -91,7 +91,7 @@ async def search_knowledge_source(request: HttpRequest, slug: str, body: Search)
 
 def rows() -> Any:
     sources: Any = KnowledgeSource.objects
-    return sources.select_related("embedding_model").prefetch_related("tags")
+    return sources.select_related("embedding_model", "context_model__provider").prefetch_related("tags")
 
 
 def find(slug: str) -> KnowledgeSource:
@@ -120,6 +120,7 @@ def _fields(source: KnowledgeSource) -> dict[str, Any]:
         "tags": sorted(tag.name for tag in source.tags.all()),
         "has_secrets": bool(source.encrypted_secrets),
         "embedding_model": source.embedding_model.slug,
+        "context_model": source.context_model.slug if source.context_model else None,
     }
 
 
@@ -173,7 +174,7 @@ def _change(slug: str, body: SourceChanges) -> SourceDetail:
 
 def columns_of(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     """What was sent as columns of the source, checked by its connector and chunker."""
-    columns = body.sent(without=("slug", "connector", "secrets", "tags", "embedding_model"))
+    columns = body.sent(without=("slug", "connector", "secrets", "tags", "embedding_model", "context_model"))
     kind = source.connector_class
     if body.config is not None:
         configuration.prove(kind.Config, body.config, field="config")
@@ -192,6 +193,9 @@ def columns_of(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     configuration.prove(chunker.Config, body.chunker_config or {}, field="chunker_config")
     if body.embedding_model is not None:
         columns["embedding_model"] = configuration.named(AIModel, body.embedding_model, field="embedding_model")
+    if "context_model" in body.model_fields_set:
+        slug = body.context_model
+        columns["context_model"] = configuration.named(AIModel, slug, field="context_model") if slug else None
     return columns
 
 

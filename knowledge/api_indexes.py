@@ -37,7 +37,7 @@ router = Router(tags=["Indexes"])
 READ, WRITE, RUN = (Needs(f"knowledge-sources:{verb}") for verb in ("read", "write", "run"))
 # A number that PostgreSQL's bigint cannot hold names nothing.
 LARGEST_ID = 2**63 - 1
-TOLD_OTHERWISE = ("source", "generation", "status", "embedding_model", "progress", "forecast")
+TOLD_OTHERWISE = ("source", "generation", "status", "embedding_model", "context_model", "progress", "forecast")
 COMPUTED = (*TOLD_OTHERWISE, "undo_until", "awaits_vector_index")
 COLUMNS = tuple(name for name in IndexOut.model_fields if name not in COMPUTED)
 
@@ -136,6 +136,7 @@ def show(index: KnowledgeIndex) -> IndexOut:
         generation=index.number,
         status=index.stage,
         embedding_model=index.embedding_model.slug,
+        context_model=index.context_model.slug if index.context_model else None,
         undo_until=reindex.undo_until(index) if is_kept else None,
         awaits_vector_index=is_awaited,
         progress=IndexProgress(**{name: getattr(index, name) for name in measured}),

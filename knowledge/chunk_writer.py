@@ -19,24 +19,24 @@ from knowledge.models import Document, IndexedDocument, KnowledgeIndex
 STAGING = """
 create temporary table if not exists chunk_staging (
     document_id uuid, position int, heading text, page int, text text, start int, "end" int, vector_key bytea,
-    configuration text, words text, token_count int, embedding halfvec
+    configuration text, words text, token_count int, embedding halfvec, context text
 ) on commit delete rows;
 create temporary table if not exists word_delta (lexeme text, n int) on commit delete rows;
 """
 
 COPY = """
 copy chunk_staging (document_id, position, heading, page, text, start, "end", vector_key, configuration, words,
-    token_count, embedding) from stdin (format binary)
+    token_count, embedding, context) from stdin (format binary)
 """
 # In binary nothing is converted, so these must be the types of the columns; a halfvec comes as its bytes.
-TYPES = ["uuid", "int4", "text", "int4", "text", "int4", "int4", "bytea", "text", "text", "int4", "bytea"]
+TYPES = ["uuid", "int4", "text", "int4", "text", "int4", "int4", "bytea", "text", "text", "int4", "bytea", "text"]
 
 # The lateral `offset 0` keeps the planner from computing to_tsvector once for each column that uses it.
 INSERT = """
 insert into knowledge_chunk (index_id, document_id, position, heading, page, text, start, "end", vector_key,
-    lexemes, lexeme_count, token_count, embedding, is_disabled)
+    lexemes, lexeme_count, token_count, embedding, context, is_disabled)
 select %(index)s, s.document_id, s.position, s.heading, s.page, s.text, s.start, s."end", s.vector_key,
-    v.lexemes, length.n, s.token_count, s.embedding, exists (
+    v.lexemes, length.n, s.token_count, s.embedding, s.context, exists (
         select from knowledge_disabledchunk x
         where x.document_id = s.document_id and x.text_hash = sha256(convert_to(s.text, 'UTF8')))
 from chunk_staging s
@@ -124,6 +124,7 @@ class ChunkRow:
     words: str
     token_count: int
     embedding: Any
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -249,4 +250,5 @@ def _staged(document: UUID, row: ChunkRow) -> tuple[Any, ...]:
         row.words,
         row.token_count,
         _halfvec(row.embedding),
+        row.context,
     )

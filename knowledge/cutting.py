@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,11 +33,16 @@ def cut(text: str, *, chunker: str, config: Mapping[str, Any], model: AIModel, b
     return kind(kind.Config.model_validate(config), embed=embed).split(text)
 
 
-def header(title: str, heading: str) -> str:
-    """What stands in front of a chunk when it is embedded and searched: the title and the path of headings."""
-    if heading.startswith(title):
-        return heading
-    return f"{title}\n{heading}" if heading else title
+def header(title: str, heading: str, context: str = "") -> str:
+    """What stands in front of a chunk when it is embedded and searched: title, path of headings, line of context."""
+    head = heading if heading.startswith(title) else f"{title}\n{heading}" if heading else title
+    return f"{head}\n{context}" if context else head
+
+
+def vector_key(model: AIModel, *, header: str, text: str) -> bytes:
+    """What a vector is made of: the same again is not bought again."""
+    parts = (model.model_name, str(model.dimensions), header, text)
+    return hashlib.sha256("\x1f".join(parts).encode()).digest()
 
 
 def _embed(model: AIModel, bill: Bill, texts: Sequence[str]) -> Sequence[Sequence[float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,12 @@ from magnet.providers.base import Usage
 LITTLE_LESS, LITTLE_MORE, OTHER_BORDERS = 0.9, 1.15, 1.4
 # A chunker that embeds reads each sentence with its neighbours, so every word about three times.
 TIMES_READ_TO_CUT = (2.5, 3.5)
+# A line of context: what is said around each chunk, how much of its document is read at most, what is written (models
+# that think write more than the line), and how long that takes, several at a time.
+RULES_OF_LINE, MOST_READ_FOR_LINE = (100, 400), 2_000
+TOKENS_OF_LINE, SECONDS_OF_LINE = (10, 300), (0.05, 1.0)
+# Chunks of texts that nobody has cut yet.
+TOKENS_OF_CHUNK = (100, 400)
 # Of a document nobody has read: from half a page to a long one. Of one with a known size: a PDF is not all text.
 TOKENS_OF_UNREAD = (200, 3_000)
 BYTES_PER_TOKEN = (3.0, 40.0)
@@ -43,6 +49,8 @@ class Forecast:
     tokens: tuple[int, int]
     cost: tuple[Decimal, Decimal]
     seconds: tuple[int, int]
+    # What a model reads and writes for the lines of context; their price is part of the cost.
+    context_tokens: tuple[int, int] = (0, 0)
 
     @property
     def is_large(self) -> bool:
@@ -52,7 +60,8 @@ class Forecast:
     def as_json(self) -> dict[str, Any]:
         """As the API shows it, and as it is kept with what it was made for."""
         cost = tuple(format(each.normalize(), "f") for each in self.cost)
-        ranges = {"tokens": self.tokens, "cost": cost, "seconds": self.seconds}
+        ranges: dict[str, Any] = {"tokens": self.tokens, "cost": cost, "seconds": self.seconds}
+        ranges["context_tokens"] = self.context_tokens
         between = {name: {"least": least, "most": most} for name, (least, most) in ranges.items()}
         return {"documents": self.documents, **between, "is_large": self.is_large}
 
@@ -70,7 +79,13 @@ def of_reindex(source: KnowledgeSource, live: KnowledgeIndex) -> Forecast:
     # The same texts under the same model: every vector is used again.
     embedded = (0.0, 0.0) if is_same_model and is_cut_alike else (low, high)
     tokens_range = _with_cutting(source, (tokens, tokens), embedded=embedded)
-    return _forecast(source.embedding_model, documents, tokens_range, at_least_seconds=live.chunk_count / 2_000)
+    expected = _forecast(source.embedding_model, documents, tokens_range, at_least_seconds=live.chunk_count / 2_000)
+    lines = (0.0, 0.0)
+    if source.context_model_id != live.context_model_id or not is_cut_alike:
+        # Lines of another cut serve where a chunk happens to stay the same.
+        fewest = 0.0 if source.context_model_id == live.context_model_id else live.chunk_count / OTHER_BORDERS
+        lines = (live.chunk_count, live.chunk_count) if is_cut_alike else (fewest, live.chunk_count * OTHER_BORDERS)
+    return _with_context(expected, source, chunks=lines, tokens_of_document=tokens / max(documents, 1))
 
 
 def of_unread(source: KnowledgeSource) -> Forecast:
@@ -83,8 +98,34 @@ def of_unread(source: KnowledgeSource) -> Forecast:
     size = found["total"] or 0
     low = size / BYTES_PER_TOKEN[1] + unsized * TOKENS_OF_UNREAD[0]
     high = size / BYTES_PER_TOKEN[0] + unsized * TOKENS_OF_UNREAD[1]
-    return _forecast(
-        source.embedding_model, found["documents"], _with_cutting(source, (low, high), embedded=(low, high))
+    embedded = _with_cutting(source, (low, high), embedded=(low, high))
+    expected = _forecast(source.embedding_model, found["documents"], embedded)
+    chunks = (max(low / TOKENS_OF_CHUNK[1], found["documents"]), max(high / TOKENS_OF_CHUNK[0], found["documents"]))
+    return _with_context(expected, source, chunks=chunks, tokens_of_document=high / max(found["documents"], 1))
+
+
+def _with_context(
+    expected: Forecast, source: KnowledgeSource, *, chunks: tuple[float, float], tokens_of_document: float
+) -> Forecast:
+    """With one call for each chunk, where a model writes lines of context."""
+    model = source.context_model
+    if model is None:
+        return expected
+    around = min(tokens_of_document, MOST_READ_FOR_LINE)
+    read = (chunks[0] * RULES_OF_LINE[0], chunks[1] * (RULES_OF_LINE[1] + 2 * around))
+    usage = [
+        Usage(input_tokens=round(tokens), output_tokens=round(count * written))
+        for tokens, count, written in zip(read, chunks, TOKENS_OF_LINE, strict=True)
+    ]
+    least, most = (
+        (model.cost(used), used.input_tokens + used.output_tokens, count * seconds)
+        for used, count, seconds in zip(usage, chunks, SECONDS_OF_LINE, strict=True)
+    )
+    return replace(
+        expected,
+        cost=(expected.cost[0] + least[0], expected.cost[1] + most[0]),
+        seconds=(expected.seconds[0] + round(least[2]), expected.seconds[1] + round(most[2])),
+        context_tokens=(least[1], most[1]),
     )
 
 
@@ -125,11 +166,15 @@ def _speeds(model: AIModel) -> tuple[float, float]:
 
 
 def _measured_speed(model: AIModel) -> float:
-    runs = SyncRun.objects.filter(source__embedding_model=model, status="done", tokens__gte=FEWEST_TOKENS)
+    runs = SyncRun.objects.filter(
+        source__embedding_model=model, source__context_model=None, status="done", tokens__gte=FEWEST_TOKENS
+    )
     for run in runs.order_by("-created_at")[:1]:
         if run.started_at and run.finished_at:
             return float(run.tokens / max((run.finished_at - run.started_at).total_seconds(), 1.0))
-    builds = KnowledgeIndex.objects.filter(embedding_model=model, tokens__gte=FEWEST_TOKENS, work_seconds__gt=0)
+    builds = KnowledgeIndex.objects.filter(
+        embedding_model=model, context_model=None, tokens__gte=FEWEST_TOKENS, work_seconds__gt=0
+    )
     for index in builds.order_by("-created_at")[:1]:
         return float(index.tokens / index.work_seconds)
     return 0.0

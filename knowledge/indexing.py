@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,13 +11,10 @@ from uuid import UUID
 import psycopg
 import structlog
 from django.db import DatabaseError
-from django.utils import timezone
 from psycopg.errors import ProgramLimitExceeded
 
 from knowledge import contexts, ledger, originals, run_log
-from knowledge.chunk_writer import ChunkRow, Replacement
 from knowledge.chunk_writer import replace as write
-from knowledge.chunkers.base import Piece
 from knowledge.connectors.base import Connector, RemoteDocument
 from knowledge.connectors.file_names import title_of
 from knowledge.contexts import Extract as ExtractInContext
@@ -26,13 +22,14 @@ from knowledge.cutting import Bill, cut, header, vector_key
 from knowledge.given_vectors import taken_over
 from knowledge.ledger import Failure
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
+from knowledge.prepared import Prepared, hash_of, replacement
 from knowledge.readers import read, read_text
 from knowledge.readers.base import Extract
 from knowledge.side_by_side import SideBySide
 from knowledge.stored_texts import NOTHING, StoredText, StoredTexts, is_read, texts_of
 from magnet import gateway
 from magnet.errors import MagnetError, ProviderError, StorageFull
-from magnet.language import character_pairs, detect, needs_character_pairs, search_configuration
+from magnet.language import detect
 
 log = structlog.get_logger(__name__)
 
@@ -56,43 +53,6 @@ class Outcome(Bill):
     def add(self, other: Outcome) -> None:
         for name in vars(other):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One document as it will be once its chunks are written."""
-
-    entry: IndexedDocument
-    title: str
-    extract: Extract
-    language: str
-    content_hash: str
-    pieces: list[Piece]
-    keys: list[bytes]
-    columns: dict[str, Any] = field(default_factory=dict)
-    # Cut again from what is stored: the document itself stays as it is.
-    is_stored: bool = False
-    # Vectors that came with the document.
-    given: dict[bytes, Any] = field(default_factory=dict)
-    # A line for each piece, where a model writes them.
-    contexts: list[str] = field(default_factory=list)
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether the generation holds all of it already; then it was not cut."""
-        return not self.columns and self.content_hash == self.entry.content_hash
-
-    def headers(self) -> list[str]:
-        """What stands in front of each piece when it is embedded and searched."""
-        lines = self.contexts or [""] * len(self.pieces)
-        return [header(self.title, piece.heading, line) for piece, line in zip(self.pieces, lines, strict=True)]
-
-    def texts(self) -> list[str]:
-        """What is embedded: the header in front of each piece."""
-        return [
-            f"{head}\n{self.extract.text[piece.start : piece.end]}"
-            for head, piece in zip(self.headers(), self.pieces, strict=True)
-        ]
 
 
 def index_documents(
@@ -197,7 +157,7 @@ def prepare(
     language = index.language or detect(extract.text)
     given = taken_over(vector, text=extract.text, model=index.embedding_model)
     # With the vector's key, so that the same text without it is embedded.
-    content_hash = _hash(index.settings_hash, title, language, extract.text, *([given.key.hex()] if given else []))
+    content_hash = hash_of(index.settings_hash, title, language, extract.text, *([given.key.hex()] if given else []))
     is_stored = connector is None
     prepared = Prepared(entry, title[:1_000], extract, language, content_hash, [], [], columns, is_stored)
     if prepared.is_unchanged:
@@ -257,10 +217,6 @@ def _remote(document: Document) -> RemoteDocument:
     )
 
 
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
-
-
 # -- Embed and write -----------------------------------------------------------------------------------------------
 
 
@@ -279,7 +235,7 @@ def _embed_and_write(
         # A row must not refer to a file that a power cut could take away.
         originals.flush(item.columns["file"] for item in batch if item.columns.get("file"))
         vectors = _vectors(index, batch, outcome=outcome, bought=bought)
-        outcome.done += write(index, [_replacement(item, vectors) for item in batch], token=token)
+        outcome.done += write(index, [replacement(item, vectors) for item in batch], token=token)
         keys = [key for item in batch for key in item.keys]
         outcome.reused += len(keys) - len(bought.keys() & set(keys))
         return
@@ -366,50 +322,3 @@ def _vectors(
         outcome.tokens += embeddings.usage.input_tokens
         outcome.cost += index.embedding_model.cost(embeddings.usage)
     return vectors
-
-
-def _replacement(item: Prepared, vectors: dict[bytes, Any]) -> Replacement:
-    if item.is_stored:
-        return Replacement(item.entry, {}, item.content_hash, list(_rows(item, vectors)), timezone.now(), item.language)
-    document = item.entry.document
-    kept = {name: getattr(document, name) for name in ("media_type", "file_hash", "file_bytes", "fetched_version")}
-    columns = {
-        **kept,
-        "file": document.file.name or "",
-        "title": item.title,
-        "text": item.extract.text,
-        "page_starts": list(item.extract.page_starts),
-        "language": item.language,
-        "content_hash": _hash(item.title, item.language, item.extract.text),
-        **item.columns,
-    }
-    return Replacement(
-        entry=item.entry,
-        columns=columns,
-        content_hash=item.content_hash,
-        rows=list(_rows(item, vectors)),
-        at=timezone.now(),
-        language=item.language,
-    )
-
-
-def _rows(item: Prepared, vectors: dict[bytes, Any]) -> Iterator[ChunkRow]:
-    configuration = search_configuration(item.language)
-    pairs = needs_character_pairs(item.language)
-    document = Document(page_starts=list(item.extract.page_starts))
-    lines = item.contexts or [""] * len(item.pieces)
-    for position, (piece, key, words, line) in enumerate(zip(item.pieces, item.keys, item.texts(), lines, strict=True)):
-        yield ChunkRow(
-            position=position,
-            heading=piece.heading,
-            page=document.page_at(piece.start),
-            text=item.extract.text[piece.start : piece.end],
-            start=piece.start,
-            end=piece.end,
-            vector_key=key,
-            configuration=configuration,
-            words=character_pairs(words) if pairs else words,
-            token_count=piece.token_count,
-            embedding=vectors[key],
-            context=line,
-        )

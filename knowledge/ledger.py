@@ -60,15 +60,19 @@ class Failure:
 
 def settings_hash(source: KnowledgeSource) -> str:
     """What a chunk depends on beside its document: another hash means that chunks must be cut again."""
-    parts = [source.embedding_model_id, source.chunker, source.chunker_config, source.language]
+    parts: list[Any] = [source.embedding_model_id, source.chunker, source.chunker_config, source.language]
+    if source.context_model_id is not None:
+        parts.append(source.context_model_id)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def wants_another(source: KnowledgeSource, index: KnowledgeIndex) -> bool:
     """Whether the settings of a source differ from those of a generation; then a re-index is offered."""
     dimensions = source.embedding_model.dimensions or 0
-    return [*cut_of(source), source.embedding_model_id, dimensions, source.language] != [
-        *cut_of(index), index.embedding_model_id, index.dimensions, index.language
+    return [
+        *cut_of(source), source.embedding_model_id, dimensions, source.language, source.context_model_id
+    ] != [
+        *cut_of(index), index.embedding_model_id, index.dimensions, index.language, index.context_model_id
     ]  # fmt: skip
 
 
@@ -110,6 +114,7 @@ def _settings(source: KnowledgeSource) -> dict[str, Any]:
         "chunker": source.chunker,
         "chunker_config": source.chunker_config,
         "language": source.language,
+        "context_model_id": source.context_model_id,
         "settings_hash": settings_hash(source),
     }
 

@@ -20,7 +20,7 @@ from psycopg.errors import DeadlockDetected
 
 from knowledge import forecast, hnsw, ledger, succession, sync
 from knowledge.heartbeat import beating
-from knowledge.indexing import Outcome, index_documents
+from knowledge.indexing import Outcome, documents_at_once, index_documents
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.leases import LeaseLost
 from magnet import queue
@@ -231,9 +231,10 @@ def _advance(row: KnowledgeIndex, *, token: UUID) -> bool:
     succession.follow_failures(index, live)
     row.note(token, to_do=row.done + _work(index, live).count())
     deadline = time.monotonic() + STEP_SECONDS
+    limit = documents_at_once(index, most=DOCUMENTS_AT_ONCE)
     while True:
         began = time.monotonic()
-        entries = ledger.claim(index, token=token, limit=DOCUMENTS_AT_ONCE, only=_settled_in(live))
+        entries = ledger.claim(index, token=token, limit=limit, only=_settled_in(live))
         if not entries:
             return not _finish(row, token=token)
         outcome = index_documents(index, entries, connector=None, token=token)

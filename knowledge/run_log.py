@@ -45,6 +45,16 @@ def say_failure(document: Document, reason: str, *, token: UUID) -> None:
         say(run, more, level=Level.ERROR, document=document.pk)
 
 
+def say_without_context(document: Document, count: int, *, token: UUID) -> None:
+    """A line where a model would not write about some chunks of a document, which are found all the same."""
+    run = SyncRun.objects.filter(lease_token=token).only("pk").first() if count else None
+    if run is not None:
+        name = (document.title or document.remote_id)[:200]
+        chunks = f"{count:,} chunk" if count == 1 else f"{count:,} chunks"
+        said = f"“{name}”: {chunks} without a line of context, which the model would not write."
+        say(run, said, level=Level.WARNING, document=document.pk)
+
+
 # -- What a run says on its way ------------------------------------------------------------------------------------
 
 

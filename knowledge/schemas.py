@@ -35,6 +35,8 @@ class SourceChanges(Changes):
     chunker: Text | None = Field(None, max_length=50)
     chunker_config: dict[str, Any] | None = None
     embedding_model: Slug | None = None
+    # A chat model that writes a line of context for each chunk; null for none.
+    context_model: Slug | None = None
     language: Text | None = Field(None, max_length=10)
     deletion_guard_percent: int | None = Field(None, ge=0, le=100)
 
@@ -60,6 +62,7 @@ class SourceOut(BaseModel):
     chunker: str
     chunker_config: dict[str, Any]
     embedding_model: str
+    context_model: str | None
     language: str
     deletion_guard_percent: int
     created_at: datetime

@@ -21,6 +21,8 @@ class Reindex(Changes):
     embedding_model: Slug | None = None
     chunker: Text | None = Field(None, max_length=50)
     chunker_config: dict[str, Any] | None = None
+    # A chat model that writes a line of context for each chunk; null for none.
+    context_model: Slug | None = None
     language: Text | None = Field(None, max_length=10)
 
 
@@ -43,6 +45,8 @@ class ForecastOut(BaseModel):
     tokens: Between
     cost: MoneyBetween
     seconds: Between
+    # What a chat model reads and writes for lines of context; part of the cost.
+    context_tokens: Between | None = None
     # More documents than the operator's MAGNET_ASK_ABOVE_DOCUMENTS: worth a look before it starts.
     is_large: bool
 
@@ -64,6 +68,7 @@ class IndexOut(BaseModel):
     dimensions: int
     chunker: str
     chunker_config: dict[str, Any]
+    context_model: str | None
     language: str
     chunk_count: int
     created_at: datetime

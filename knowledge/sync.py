@@ -19,7 +19,7 @@ from psycopg.errors import DeadlockDetected, DiskFull
 
 from knowledge import alerting, forecast, ledger, run_log
 from knowledge.heartbeat import beating
-from knowledge.indexing import Outcome, index_documents
+from knowledge.indexing import Outcome, documents_at_once, index_documents
 from knowledge.listing import take_stock
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.leases import LeaseLost
@@ -118,8 +118,9 @@ def _requeue(run: SyncRun, *, approved_deletions: int) -> None:
 
 
 def enqueue_step(run: SyncRun) -> None:
-    """What somebody has just handed in is not kept waiting behind large syncs."""
-    queue.enqueue("knowledge.jobs.step", str(run.pk), cluster="fast" if run.trigger == SyncRun.PUSH else "bulk")
+    """What somebody has just handed in is not kept waiting behind large syncs, unless it takes long itself."""
+    is_quick = run.trigger == SyncRun.PUSH and run.source.context_model_id is None
+    queue.enqueue("knowledge.jobs.step", str(run.pk), cluster="fast" if is_quick else "bulk")
 
 
 # -- The clock -----------------------------------------------------------------------------------------------
@@ -212,7 +213,8 @@ def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None
                 return True
             on_progress(run)
         deadline = time.monotonic() + STEP_SECONDS
-        while entries := ledger.claim(index, token=token, limit=DOCUMENTS_AT_ONCE):
+        limit = documents_at_once(index, most=DOCUMENTS_AT_ONCE)
+        while entries := ledger.claim(index, token=token, limit=limit):
             outcome = Outcome()
             try:
                 index_documents(index, entries, connector=connector, token=token, outcome=outcome)

@@ -186,6 +186,20 @@ def current_trace() -> TraceRecord | None:
 
 
 @contextmanager
+def without_texts() -> Iterator[None]:
+    """What is said to models meanwhile is not kept: for work over whole documents, of which only figures matter."""
+    here = current_trace()
+    before = here.recording if here else ""
+    if here is not None and before == "full":
+        here.recording = "metadata"
+    try:
+        yield
+    finally:
+        if here is not None:
+            here.recording = before
+
+
+@contextmanager
 def trace(
     *,
     feature: str,

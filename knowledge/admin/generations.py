@@ -104,8 +104,10 @@ def settings_of(row: KnowledgeSource | KnowledgeIndex) -> list[tuple[str, str]]:
     titles = {name: field.title or name.replace("_", " ") for name, field in chunker.Config.model_fields.items()}
     cut = [(titles.get(name, name), str(value)) for name, value in values.items()]
     language = row.language or _("found out for each document")
+    context = str(row.context_model) if row.context_model else _("none")
     return [
-        (_("Embedding model"), str(row.embedding_model)), (_("Cut by"), chunker.label), *cut, (_("Language"), language)
+        (_("Embedding model"), str(row.embedding_model)), (_("Cut by"), chunker.label), *cut,
+        (_("Lines of context by"), context), (_("Language"), language),
     ]  # fmt: skip
 
 
@@ -129,9 +131,11 @@ def _differing(
 def forecast_facts(expected: forecast.Forecast) -> list[tuple[str, str]]:
     tokens, seconds = expected.tokens, expected.seconds
     cost = [money(each) for each in expected.cost]
+    lines = between(*map(thousands, expected.context_tokens))
     return [
         (_("Documents"), thousands(expected.documents)),
         (_("Tokens to embed"), between(thousands(tokens[0]), thousands(tokens[1]))),
+        *([(_("Tokens for lines of context"), lines)] if any(expected.context_tokens) else []),
         (_("Cost"), between(*cost) if any(expected.cost) else _("free with this model")),
         (_("Time"), between(spoken_time(seconds[0]), spoken_time(seconds[1]))),
     ]

@@ -18,6 +18,7 @@ from knowledge.models import KnowledgeSource
 from magnet.admin.config_forms import CONFIG, SECRETS, Section, config_from, form_fields
 from magnet.encryption import decrypt
 from magnet.models import AIModel
+from magnet.providers import PROVIDERS
 
 
 class SourceForm(forms.ModelForm):
@@ -29,7 +30,18 @@ class SourceForm(forms.ModelForm):
 
     class Meta:
         model = KnowledgeSource
-        fields = ("name", "slug", "description", "tags", "schedule", "cron", "time_zone", "embedding_model", "language")
+        fields = (
+            "name",
+            "slug",
+            "description",
+            "tags",
+            "schedule",
+            "cron",
+            "time_zone",
+            "embedding_model",
+            "context_model",
+            "language",
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,6 +50,9 @@ class SourceForm(forms.ModelForm):
             self.initial.setdefault("embedding_model", model.pk if model else None)
         if "embedding_model" in self.fields:
             self.fields["embedding_model"].help_text = ""
+        writer = self.fields.get("context_model")
+        if isinstance(writer, forms.ModelChoiceField):
+            writer.queryset, writer.empty_label = writers(), _("None")
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -67,6 +82,12 @@ class SourceForm(forms.ModelForm):
             errors.error_dict.setdefault(NON_FIELD_ERRORS, []).extend(error for group in hidden for error in group)
         if errors.error_dict:
             super()._update_errors(errors)  # type: ignore[misc]  # Django's own hook, which the stubs leave out
+
+
+def writers() -> Any:
+    """Chat models that generate; the built-in answerer only quotes."""
+    built_in = [kind for kind, provider in PROVIDERS.items() if provider.is_built_in]
+    return AIModel.objects.filter(purpose=AIModel.Purpose.CHAT).exclude(provider__kind__in=built_in)
 
 
 def form_for(kind: str, source: KnowledgeSource | None) -> type[SourceForm]:
@@ -111,7 +132,7 @@ def fieldsets_for(kind: str, *, is_indexed: bool) -> list[tuple[Any, dict[str, A
     if not connector.is_pushed:
         clock = ("schedule", "cron", "time_zone", "deletion_guard_percent")
         groups.append((_("Looking for changes"), {"fields": clock}))
-    reading = ["embedding_model", "language", *cutting_names(), "tags"]
+    reading = ["embedding_model", "language", *cutting_names(), "context_model", "tags"]
     offered = _("Documents are indexed: another model, language or cut takes a re-index, under the tab “Index”.")
     note = offered if is_indexed else ""
     groups.append((_("Reading and finding"), {"fields": reading, "classes": ["collapse"], "description": note}))

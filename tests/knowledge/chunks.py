@@ -11,7 +11,7 @@ import numpy as np
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from knowledge import chunk_writer, cutting, indexing
+from knowledge import chunk_writer, cutting
 from knowledge.chunk_writer import ChunkRow, Replacement
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.documents import remote_key
@@ -120,7 +120,7 @@ def _row(index: KnowledgeIndex, page: Page, words: str, vector: NDArray[np.float
         text=page.text,
         start=0,
         end=len(page.text),
-        vector_key=indexing.vector_key(index.embedding_model, header=page.title, text=page.text),
+        vector_key=cutting.vector_key(index.embedding_model, header=page.title, text=page.text),
         configuration=search_configuration(page.language),
         words=character_pairs(words) if needs_character_pairs(page.language) else words,
         token_count=len(page.text) // 4 + 1,

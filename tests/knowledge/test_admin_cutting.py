@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from knowledge.chunkers import CHUNKERS
 from knowledge.models import KnowledgeSource
+from magnet.models import AIModel
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -80,3 +81,19 @@ def test_a_way_whose_plug_in_is_gone_keeps_its_settings(owner):
 
     source.refresh_from_db()
     assert (source.name, source.chunker, source.chunker_config) == ("New name", "by_moon", {"phase": "full"})
+
+
+def test_a_model_for_lines_of_context_is_one_that_can_write(owner, fake_openai):
+    provider = factories.openai_provider(fake_openai.base_url)
+    writer = AIModel.objects.create(name="Writer", slug="writer", purpose="chat", model_name="gpt", provider=provider)
+    factories.local_embedding()
+    quoter = AIModel.objects.get(purpose="chat", provider__kind="local")
+
+    page = owner.get(f"{reverse(ADD)}?connector=upload").content.decode()
+    assert f'<option value="{writer.pk}">Writer' in page
+    assert f'<option value="{quoter.pk}">{quoter}' not in page
+    owner.post(f"{reverse(ADD)}?connector=upload", filled_in(context_model=quoter.pk))
+    assert not KnowledgeSource.objects.exists()
+
+    owner.post(f"{reverse(ADD)}?connector=upload", filled_in(context_model=writer.pk))
+    assert KnowledgeSource.objects.get().context_model == writer

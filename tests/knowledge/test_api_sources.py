@@ -7,6 +7,7 @@ import pytest
 from knowledge.models import KnowledgeSource
 from magnet import tracing
 from magnet.database import in_database
+from magnet.models import AIModel
 from tests import factories
 from tests.fixtures_api import bearer
 from tools_app.models import RagTool
@@ -202,3 +203,29 @@ async def test_a_search_has_its_limits_and_its_scope(api, anonymous, issue_key, 
     assert (await api.post("/api/knowledge-sources/nobody/search", json={"query": "x"})).status_code == 404
     key = await in_database(issue_key, "knowledge-sources:read")
     assert (await anonymous.post(path, json={"query": "x"}, headers=bearer(key))).status_code == 403
+
+
+# -- Lines of context ------------------------------------------------------------------------------------------------
+
+
+async def test_a_model_for_lines_of_context_is_chosen_priced_and_taken_away(api, fake_openai):
+    def prepare():
+        provider = factories.openai_provider(fake_openai.base_url)
+        AIModel.objects.create(
+            name="Writer", slug="writer", purpose="chat", model_name="gpt", provider=provider, input_price=1
+        )
+        factories.push(factories.source("office"), a="Some text.")
+
+    await in_database(prepare)
+    path = "/api/knowledge-sources/office"
+    quoting = await api.patch(path, json={"context_model": "built-in-answers"})
+    changed = await api.patch(path, json={"context_model": "writer"})
+    expected = await api.post(f"{path}/reindex?dry_run=true")
+    taken_away = await api.patch(path, json={"context_model": None})
+
+    assert quoting.status_code == 422
+    assert (changed.json()["context_model"], changed.json()["needs_reindex"]) == ("writer", True)
+    assert expected.json()["context_tokens"]["least"] > 0
+    assert float(expected.json()["cost"]["most"]) > 0
+    assert (taken_away.json()["context_model"], taken_away.json()["needs_reindex"]) == (None, False)
+    assert (await api.delete("/api/models/writer")).status_code == 204

@@ -4,9 +4,13 @@ import { element, post } from "../magnet/requests.js";
 const panel = document.querySelector("[data-preview]");
 const form = document.querySelector("#knowledgesource_form");
 if (panel && form) {
-  const [file, wanted, button, result] = ["file", "document", "start", "result"].map((name) =>
+  const [chooser, wanted, button, result] = ["file", "document", "start", "result"].map((name) =>
     panel.querySelector(`[data-preview-${name}]`),
   );
+  const file = element("input", { attributes: { type: "file", accept: chooser.dataset.accept } });
+  // The theme's script hangs itself on file fields that do not say this, and looks for a text field beside them.
+  file.hasChangeListener = true;
+  chooser.append(file);
   const chosen = panel.querySelector("[data-preview-name]");
   const label = chosen.textContent;
 
