@@ -13,11 +13,10 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 from django.urls import reverse_lazy
-from django.utils.translation import gettext_lazy as _
 
 from magnet.postgres.postgres_place import no_magnet
+from magnet.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -331,6 +330,8 @@ Q_CLUSTER = {
 }
 # What the clock calls, and after how many minutes again.
 SCHEDULED_JOBS = {"magnet.alerts.send_due": 1, "knowledge.jobs.tick": 1, "knowledge.jobs.sweep": 24 * 60}
+# What every cluster calls with each of its signs of life, every five seconds: quick, and no matter how often.
+CALLED_WITH_EVERY_BEAT = ["knowledge.recovery.go_on"]
 # Commands that run all the time beside the clusters, because what they do may take longer than any task.
 STEADY_COMMANDS = ["maintain_indexes", *(["sync_vectors"] if VECTOR_DB_TYPE != "pgvector" else [])]
 # What upper floors have opened in a process, given back when it ends, and what they have to say about its health.
@@ -369,41 +370,6 @@ EXTENSION_POINTS = {
 }
 
 # -- Admin ---------------------------------------------------------------------------------------------------
-
-UNFOLD = {
-    "SITE_TITLE": "Magnet",
-    "SITE_HEADER": "Magnet",
-    "SITE_SUBHEADER": _("Company knowledge, answered"),
-    "SITE_SYMBOL": "hub",
-    "SITE_URL": None,
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("magnet/magnet.svg")},
-    ],
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "magnet.admin.home.dashboard",
-    "STYLES": [lambda request: static("magnet/admin.css")],
-    "SIDEBAR": {
-        "show_search": True,
-        "show_all_applications": False,
-        "navigation": "magnet.admin.site.navigation",
-    },
-    "COLORS": {
-        "primary": {
-            "50": "#eef6ff",
-            "100": "#d9eaff",
-            "200": "#bcdbff",
-            "300": "#8ec5ff",
-            "400": "#59a3ff",
-            "500": "#3380fb",
-            "600": "#1d62e6",
-            "700": "#174dc4",
-            "800": "#19429f",
-            "900": "#1a3b7d",
-            "950": "#15264d",
-        },
-    },
-}
 
 # The login's uniqueness is a constraint on Lower(email), which Django's check does not see.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
