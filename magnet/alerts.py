@@ -136,6 +136,8 @@ def _to_webhook(delivery: Delivery, webhook: Webhook) -> str:
     headers = {"Content-Type": "application/json", **signature(body, secret=webhook.secret, id=str(delivery.pk))}
     with OutboundClient(timeout_seconds=SEND_SECONDS, total_seconds=SEND_SECONDS) as client:
         response = client.send("POST", webhook.url, content=body, headers=headers, max_bytes=MAX_ANSWER_BYTES)
+    if response.redirects_to:
+        raise FetchFailed(f"{webhook.url} leads to another address ({response.status}). Enter that one.")
     return f"HTTP {response.status}"
 
 
@@ -150,7 +152,9 @@ def signature(body: bytes, *, secret: str, id: str, at: int | None = None) -> di
 
 def _by_mail(delivery: Delivery) -> str:
     body = f"{delivery.text}\n\n{delivery.payload.get('url', '')}\n"
-    send_mail(f"[Magnet] {delivery.subject}", body, settings.DEFAULT_FROM_EMAIL, [delivery.email])
+    # Names of sources are people's, and a line break in a header is refused.
+    subject = " ".join(delivery.subject.split())
+    send_mail(f"[Magnet] {subject}", body, settings.DEFAULT_FROM_EMAIL, [delivery.email])
     return "handed to the mail server"
 
 

@@ -31,6 +31,7 @@ MOST_PLANS = 20
 
 CHANNEL = "magnet_configuration"
 # A notice can be lost (a broken listener); then a revoked key still stops within this time.
+MOST_CACHED = 10_000
 CACHE_SECONDS = 5.0
 
 
@@ -111,6 +112,9 @@ async def cached(key: Hashable, load: Callable[[], T]) -> T:
     if entry is not None and entry[0] > now:
         return cast(T, entry[1])
     value = await in_database(load)
+    if len(_cache) >= MOST_CACHED:
+        # Keys come from callers too: who asks for ever new ones must not fill the memory.
+        _cache.clear()
     _cache[key] = (now + CACHE_SECONDS, value)
     return value
 

@@ -112,9 +112,9 @@ def test_a_message_of_a_change_that_is_rolled_back_is_never_sent(webhook, receiv
     assert receiver.got == []
 
 
-@pytest.mark.parametrize("status", [500, 503, 404, 302])
+@pytest.mark.parametrize("status", [500, 503, 404, 301, 302])
 def test_a_receiver_that_is_down_gets_it_later(webhook, receiver, status):
-    receiver.status = status
+    receiver.status, receiver.headers = status, {"Location": "/elsewhere"}
     tell()
     assert alerts.send_due() == 0
     waiting = Delivery.objects.get()
@@ -191,7 +191,9 @@ def test_people_who_want_alerts_get_an_e_mail(settings):
     User.objects.create_user("bob@example.com")
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
+    Delivery.objects.all().delete()
     assert tell() == 1
+    Delivery.objects.update(subject="“Wi\nki” does not sync")
     assert alerts.send_due() == 1
 
     (message,) = mail.outbox
