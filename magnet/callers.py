@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-
 RESTRICTED = "restricted-documents:read"
 
 
