@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-# Three signs of life missed, and a little; with the clock of a minute, a dead worker's work goes on within two.
+# Three signs of life missed, and a little. The clusters look every few seconds, so a dead worker's work goes on within
+# a minute.
 HEARTBEAT_LOST_AFTER = timedelta(seconds=40)
 
 

@@ -1,6 +1,6 @@
 """What a sync costs when little has changed, at several sizes of a folder: it should grow with the changes alone.
 
-python -m tests.benchmarks.syncing --squad FILE [--documents 1000 10000] [--changed 1]
+python -m tests.benchmarks.syncing --squad FILE [--documents 1000 10000] [--changed 1] [--paragraphs 2]
 
 Works in this process, on a database of its own in the tests' PostgreSQL. CPU seconds are those of Python alone.
 """
@@ -12,10 +12,13 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks.corpus import Paragraph
+from tests.benchmarks.ingest import made
 
 
 def main() -> None:
@@ -23,11 +26,13 @@ def main() -> None:
     parser.add_argument("--squad", type=Path, required=True)
     parser.add_argument("--documents", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--changed", type=float, default=1, help="percent of the documents that change afterwards")
+    parser.add_argument("--paragraphs", type=int, default=2, help="in each document")
     given = parser.parse_args()
     with own_database():
         for count in given.documents:
             with tempfile.TemporaryDirectory() as folder:
-                measure(Path(folder), given.squad, count, step=max(1, int(100 / given.changed)))
+                documents = made(given.squad, count, paragraphs=given.paragraphs)
+                measure(Path(folder), documents, count, step=max(1, int(100 / given.changed)))
 
 
 @contextmanager
@@ -45,15 +50,14 @@ def own_database() -> Iterator[None]:
         teardown_databases(made, 0)
 
 
-def measure(folder: Path, squad: Path, count: int, *, step: int) -> None:
+def measure(folder: Path, documents: Iterable[Paragraph], count: int, *, step: int) -> None:
     from django.conf import settings
 
     from tests import factories
-    from tests.benchmarks.ingest import made
 
     settings.FOLDER_ROOTS, settings.MEDIA_ROOT = [folder], folder / "media"
     (folder / "wiki").mkdir()
-    for document in made(squad, count, paragraphs=2):
+    for document in documents:
         (folder / "wiki" / f"{document.number}.txt").write_text(document.text)
     source = factories.folder_source(folder / "wiki", f"folder-{count}")
     tell(f"{count:,} documents, all new", lambda: factories.sync_now(source))

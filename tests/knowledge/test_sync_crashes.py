@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
+from django_q.models import OrmQ
 
-from knowledge import chunk_writer, ledger, sync, uploads
+from knowledge import chunk_writer, ledger, recovery, sync, uploads
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeSource, SyncRun, Word
 from knowledge.models.leases import HEARTBEAT_LOST_AFTER
 from knowledge.uploads import PushedDocument
@@ -101,6 +103,22 @@ def test_a_run_that_is_taken_over_goes_on_with_what_the_dead_worker_held():
 
     run.refresh_from_db()
     assert (run.status, run.receipt["live"]) == ("done", 5)
+
+
+def test_for_a_worker_that_fell_silent_another_one_is_called_once():
+    source = factories.source()
+    run = uploads.push(source, [PushedDocument("bees", text="Bees.")]).run
+    OrmQ.objects.all().delete()
+    run.take()
+    SyncRun.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+
+    assert recovery.go_on() == 0
+    SyncRun.objects.update(heartbeat_at=timezone.now() - 2 * HEARTBEAT_LOST_AFTER)
+    assert [recovery.go_on(), recovery.go_on()] == [1, 0]
+    assert [task.task["args"] for task in OrmQ.objects.all()] == [(str(run.pk),)]
+
+    sync.step(run.pk)
+    assert (SyncRun.objects.get().status, recovery.go_on()) == ("done", 0)
 
 
 def test_a_database_that_breaks_in_mid_step_leaves_the_run_to_the_clock():
