@@ -16,6 +16,9 @@ QUIET = {
     "httpx": "WARNING",
     "httpcore": "WARNING",
     "django-q": "WARNING",
+    # Every call to the vector store.
+    "opensearch": "WARNING",
+    "pymilvus": "WARNING",
 }
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = str(ROOT / ".venv/bin/python") if (ROOT / ".venv/bin/python").exists() else "python"
@@ -20,6 +21,14 @@ def environment(data_dir: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     own = {"PYTHONPATH": str(ROOT), "MAGNET_DATA_DIR": str(data_dir), "DATABASE_URL": ""}
     return {**kept, **own, **more}
+
+
+def url_of_test_database() -> str:
+    """For processes that work in the database of the test that starts them."""
+    from django.db import connection
+
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return urlunsplit(url._replace(path=f"/{connection.settings_dict['NAME']}"))
 
 
 @contextmanager

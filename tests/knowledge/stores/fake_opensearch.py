@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -28,6 +28,8 @@ class FakeOpenSearch:
         self.indexes: dict[str, dict[str, Any]] = {}
         self.dimensions: dict[str, int] = {}
         self.scrolls: dict[str, list[Any]] = {}
+        # Called when vectors were written, before the writer is told.
+        self.on_written: Callable[[], object] = lambda: None
         self._server = QuietServer(("127.0.0.1", 0), handler_for(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -83,6 +85,7 @@ class FakeOpenSearch:
             assert len(document["embedding"]) == self.dimensions[name]
             self.indexes[name][id] = document
             items.append({"index": {"_index": name, "_id": id, "status": 201}})
+        self.on_written()
         return 200, {"errors": False, "items": items}
 
     def search(self, name: str, said: Any) -> Said:
