@@ -28,7 +28,7 @@ from knowledge.readers.base import Extract
 from knowledge.side_by_side import SideBySide
 from knowledge.stored_texts import NOTHING, StoredText, StoredTexts, is_read, texts_of
 from magnet import gateway
-from magnet.errors import MagnetError, ProviderError, StorageFull
+from magnet.errors import MagnetError, NotConfigured, ProviderError, StorageFull
 from magnet.language import detect
 
 log = structlog.get_logger(__name__)
@@ -118,7 +118,8 @@ def _prepare(
 ) -> Prepared | None:
     try:
         return prepare(index, entry, connector=connector, stored=stored, outcome=outcome)
-    except StorageFull:
+    except (StorageFull, NotConfigured):
+        # No document is to blame for what the operator has to mend.
         raise
     except ProviderError as error:
         # A chunker that embeds asks the provider, too.

@@ -82,3 +82,13 @@ def test_the_forecast_counts_the_sentences_that_are_embedded_to_cut(cloud):
 
     assert expected.tokens[0] > 50
     assert expected.cost[0] > 0
+
+
+def test_a_model_that_is_switched_off_fails_the_run_and_no_document(cloud):
+    AIModel.objects.filter(pk=cloud.embedding_model_id).update(is_active=False)
+
+    run = factories.push(cloud, rules=HOLIDAYS + CARDS, more=CARDS)
+
+    assert run.status == "failed"
+    assert "switched off" in run.error
+    assert set(IndexedDocument.objects.values_list("state", "attempts")) == {("pending", 0)}
