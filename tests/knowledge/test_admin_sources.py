@@ -25,7 +25,8 @@ JSON = {"HTTP_ACCEPT": "application/json"}
 def chunker():
     from knowledge.chunkers import CHUNKERS
 
-    return {f"chunker_paragraphs__{name}": str(value) for name, value in CHUNKERS["paragraphs"].Config().model_dump().items()}
+    settings = CHUNKERS["paragraphs"].Config().model_dump()
+    return {f"chunker_paragraphs__{name}": str(value) for name, value in settings.items()}
 
 
 def website(**fields):

@@ -92,7 +92,7 @@ def test_a_wish_to_list_is_heard_between_the_decision_not_to_and_the_work(wiki, 
 
 class LongIds(FolderConnector):
     def list(self, known: Mapping[str, str]) -> Iterator[RemoteDocument]:
-        yield from super().list(known)  # type: ignore[misc]
+        yield from super().list(known)
         yield RemoteDocument(remote_id="https://example.com/?q=" + "x" * 1_000)
 
 

@@ -80,14 +80,14 @@ class FakeCloud(FakeConfluence):
             return self.part(call, found)
         if match := re.fullmatch(r"/wiki/api/v2/spaces/(\d+)/(page|blogpost)s", path):
             pages = [p for p in self.pages.values() if SPACE_IDS[p.space] == match[1] and p.kind == match[2]]
-            return self.part(call, [self.page(page) for page in pages])
+            return self.part(call, [self.shown(page) for page in pages])
         if path == "/wiki/api/v2/attachments":
             return self.part(call, [self.file(file) for file in self.files.values()])
         if (match := re.fullmatch(r"/wiki/api/v2/attachments/(\w+)", path)) and match[1] in self.files:
             return as_json(self.file(self.files[match[1]]))
         if (match := re.fullmatch(r"/wiki/api/v2/(page|blogpost)s/(\d+)", path)) and match[2] in self.pages:
             page, form = self.pages[match[2]], query_of(call)["body-format"]
-            return as_json({**self.page(page), "body": {form: {"representation": form, "value": page.body}}})
+            return as_json({**self.shown(page), "body": {form: {"representation": form, "value": page.body}}})
         return super().respond(call)
 
     def part(self, call: Call, items: list[dict[str, Any]]) -> Page:
@@ -97,7 +97,7 @@ class FakeCloud(FakeConfluence):
             links["next"] = f"{path_of(call)}?limit={AT_ONCE}&cursor={start + AT_ONCE}"
         return as_json({"results": items[start : start + AT_ONCE], "_links": links})
 
-    def page(self, page: Item) -> dict[str, Any]:
+    def shown(self, page: Item) -> dict[str, Any]:
         return {
             "id": page.id,
             "status": "current",
@@ -137,13 +137,13 @@ class FakeDataCenter(FakeConfluence):
             return self.part(call, [{"id": int(SPACE_IDS[key]), "key": key, "type": "global"} for key in keys])
         if path == "/rest/api/content":
             pages = [p for p in self.pages.values() if p.space == query["spaceKey"] and p.kind == query["type"]]
-            return self.part(call, [self.page(page, query.get("expand", "")) for page in pages])
+            return self.part(call, [self.shown(page, query.get("expand", "")) for page in pages])
         match = re.fullmatch(r"/rest/api/content/(\w+)", path)
         if match and match[1] in self.files:
             return as_json(self.file(self.files[match[1]]))
         if match and match[1] in self.pages:
             page, form = self.pages[match[1]], query["expand"].removeprefix("body.")
-            return as_json({**self.page(page, ""), "body": {form: {"value": page.body, "representation": form}}})
+            return as_json({**self.shown(page, ""), "body": {form: {"value": page.body, "representation": form}}})
         return super().respond(call)
 
     def part(self, call: Call, items: list[dict[str, Any]]) -> Page:
@@ -156,7 +156,7 @@ class FakeDataCenter(FakeConfluence):
         found = items[start : start + AT_ONCE]
         return as_json({"results": found, "start": start, "limit": AT_ONCE, "size": len(found), "_links": links})
 
-    def page(self, page: Item, expand: str) -> dict[str, Any]:
+    def shown(self, page: Item, expand: str) -> dict[str, Any]:
         found: dict[str, Any] = {
             "id": page.id,
             "type": page.kind,

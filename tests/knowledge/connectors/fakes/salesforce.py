@@ -95,11 +95,11 @@ class FakeSalesforce(FakeApi):
     def query(self, question: str) -> Page:
         if "FROM ContentDocumentLink" in question:
             return self.part([{k: v for k, v in f.items() if k != "body"} for f in self.files.values()])
-        fields = re.search(r"SELECT (.*?) FROM", question)[1].split(", ")
+        fields = "".join(re.findall(r"SELECT (.*?) FROM", question)[:1]).split(", ")
         if unknown := [field for field in fields if field not in {*KNOWN_FIELDS, "COUNT()"}]:
             message = f"No such column '{unknown[0]}' on entity 'Knowledge__kav'."
             return as_json([{"message": message, "errorCode": "INVALID_FIELD"}], status=400)
-        language = re.search(r"Language = '(\w+)'", question)[1]
+        (language,) = re.findall(r"Language = '(\w+)'", question)
         found = [a for a in self.articles.values() if a["Language"] == language and a["PublishStatus"] == "Online"]
         if match := re.search(r"KnowledgeArticleId = '(\w+)'", question):
             found = [article for article in found if article["KnowledgeArticleId"] == match[1]]
