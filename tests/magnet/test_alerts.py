@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -224,6 +225,22 @@ def test_staff_make_a_webhook_see_its_secret_and_send_a_test(receiver, owner):
     assert "It did not arrive." in tested.content.decode()
     assert owner.get(reverse("admin:magnet_delivery_changelist")).status_code == 200
     assert owner.get(reverse("admin:magnet_webhook_changelist")).status_code == 200
+
+
+def test_the_test_button_on_the_page_sends_a_test_and_saves_nothing(webhook, receiver, owner):
+    """A browser ignores a form inside a form, so what the button does is what the button itself says."""
+    page = owner.get(reverse("admin:magnet_webhook_change", args=[webhook.pk])).content.decode()
+    form = page[page.index('id="webhook_form"') : page.index("</form>", page.index('id="webhook_form"'))]
+    assert "<form" not in form
+    (button,) = (tag for tag in re.findall(r"<button[^>]*>(?:(?!</button>).)*</button>", form) if "Send a test" in tag)
+    sends_to = re.search(r'type="submit" formaction="([^"]+)"', button)
+    assert sends_to is not None
+
+    typed = {"name": "Half typed", "url": "", "events": ["sync.failed"]}
+    assert "It arrived: HTTP 200." in owner.post(sends_to[1], typed, follow=True).content.decode()
+    assert len(receiver.got) == 1
+    webhook.refresh_from_db()
+    assert webhook.name == "Pager"
 
 
 def test_an_address_that_is_none_is_refused_in_the_form(owner):
