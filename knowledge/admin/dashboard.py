@@ -50,7 +50,8 @@ def overview_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any)
         states=shown_states(source, states), history=[Past.of(run) for run in runs[:LAST_RUNS]], run=current,
         progress=progress_of(current) if current else None,
         last=last, receipt=receipt_sentences(last) if last else [], schedule=schedule_in_words(source),
-        kind=source.connector_class.label, **problems_of(index, states),
+        kind=source.connector_class.label, can_prove=bool(states) or source.deleted_documents.exists(),
+        **problems_of(index, states),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from knowledge.readers.msg import MsgReader
 from knowledge.readers.odt import OdtReader
 from knowledge.readers.pdf import PdfReader
 from knowledge.readers.pptx import PptxReader
-from knowledge.readers.refusal import unreadable
+from knowledge.readers.refusal import unreadable, unsupported
 from knowledge.readers.signatures import GENERIC_MEDIA_TYPES, kind_by_content, split_media_type
 from knowledge.readers.text import TextReader
 from knowledge.readers.xlsx import XlsxReader
@@ -77,8 +77,7 @@ def reader_for(body: bytes, *, media_type: str = "", filename: str = "") -> type
             filename, f"claims to be {named} file but is none. Check where it came from and save it again."
         )
     if not kind and is_binary(body) and not utf_16_without_mark(body):
-        labels = ", ".join(f"{reader.label} ({', '.join(reader.extensions)})" for reader in READERS.values())
-        raise unreadable(filename, f"is in a format that is not supported. Supported are: {labels}.")
+        raise unsupported(filename)
     return READERS[kind or "text"]
 
 

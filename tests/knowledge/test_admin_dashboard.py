@@ -69,7 +69,8 @@ def test_the_dashboard_shows_health_history_failures_and_cost(owner, source):
 
     page = response.content.decode()
     reason = IndexedDocument.objects.filter(state="failed").values_list("failure", flat=True).first()
-    for words in ("Incomplete", "2 failed", "0.pdf", reason[-30:], "Try all 2 again", "Prove it is gone", "so far"):
+    proof = "Prove that a document is gone"
+    for words in ("Incomplete", "2 failed", "0.pdf", reason[-30:], "Try all 2 again", proof, "so far"):
         assert words in page
     assert [piece.state for piece in response.context["history"][0].bar] == ["live", "failed"]
 
@@ -78,6 +79,7 @@ def test_an_empty_source_says_what_to_do_next(owner):
     page = page_of(owner, url(factories.source("new"), "overview"))
 
     assert "There are no documents yet." in page
+    assert "Prove that a document is gone" not in page
     assert "Nothing has been uploaded yet." in page
 
 
