@@ -20,7 +20,7 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 from unfold.widgets import INPUT_CLASSES
 
-from magnet.admin import deletion
+from magnet.admin import deletion, read_only
 from magnet.admin.menu import MenuEntry
 from magnet.configuration import free_slug
 from magnet.errors import MagnetError
@@ -180,6 +180,11 @@ class MagnetAdmin(ModelAdmin):
         if obj is not None:
             context["tab_list"] = self.tab_list(request, obj, active="")
         return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("change") and not self.has_change_permission(request, kwargs.get("obj")):
+            read_only.put_in_words(context["adminform"], conditions=getattr(self, "conditional_fields", None) or {})
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """The row as the form has it; a slug that was left empty is made from the name."""

@@ -67,6 +67,7 @@ class SecretField(forms.CharField):
     """Write-only: never shown again, says only whether it is set; left empty it keeps what is stored."""
 
     def __init__(self, *, is_set: bool = False, **options: Any) -> None:
+        self.is_set = is_set
         hint = _("Set. Leave empty to keep it, or enter a hyphen to remove it.") if is_set else _("Not set.")
         attrs = {"autocomplete": "new-password", "placeholder": "••••••••••••" if is_set else ""}
         options["help_text"] = f"{options.get('help_text') or ''} {hint}".strip()
