@@ -12,8 +12,8 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from magnet.models import Span, Trace
 
-# Syncs and bare searches cost, but they are no questions that somebody waits to be answered.
-ANSWERS = ~Q(feature__in=("sync", "search", "other"))
+# Work on indexes, previews and bare searches cost, but they are no questions that somebody waits to be answered.
+ANSWERS = ~Q(feature__in=("sync", "reindex", "comparison", "preview", "search", "other"))
 # A table on a page, and a file that a spreadsheet still opens.
 MAX_ROWS = 200
 

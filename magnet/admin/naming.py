@@ -29,6 +29,9 @@ FEATURES: dict[str, tuple[Any, str]] = {
     "rag_tool": (gettext_lazy("RAG tool"), "rag_tool"),
     "search": (gettext_lazy("Search"), "source"),
     "sync": (gettext_lazy("Sync"), "source"),
+    "reindex": (gettext_lazy("Re-index"), "source"),
+    "comparison": (gettext_lazy("Comparison of indexes"), "source"),
+    "preview": (gettext_lazy("Preview"), ""),
     "other": (gettext_lazy("Other work"), ""),
 }
 

@@ -56,6 +56,18 @@ def test_the_numbers_of_a_period_add_up(owner):
     assert [(row.label, row.totals.tokens) for row in report.by_model] == [("cloud: gpt", 45)]
 
 
+@pytest.mark.parametrize("feature", ["sync", "reindex", "comparison", "preview", "search", "other"])
+def test_work_that_nobody_asked_for_with_a_question_is_no_question(owner, feature):
+    trace(summary="How do I reset it?")
+    trace(feature=feature, summary="Work on Zephyr support", cost="0.5")
+
+    home = owner.get(reverse("admin:index"))
+
+    (panel,) = [panel for panel in home.context["panels"] if panel.title == "Last questions"]
+    assert [asked.summary for asked in panel.context["traces"]] == ["How do I reset it?"]
+    assert (home.context["week"].calls, home.context["week"].cost) == (1, Decimal("0.51"))
+
+
 def test_a_period_is_chosen_and_nonsense_falls_back_to_a_week(owner):
     trace(days_ago=20)
 
