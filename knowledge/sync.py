@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -76,11 +77,11 @@ def approve(run: SyncRun) -> SyncRun:
         raise Conflict(f"This run of “{run.source.name}” does not wait for approval.")
     if run.deletions_waiting:
         AuditEntry.record("approved deletions of", run, deletions=run.deletions_waiting)
-        run_log.say(run, f"{current_caller().label} agreed to delete {run.deletions_waiting:,} documents.")
+        run_log.say(run, f"{current_caller().label} agreed to delete {run_log.counted(run.deletions_waiting)}.")
     else:
         run.approved_documents = int((run.forecast or {}).get("documents", 0))
         AuditEntry.record("approved the cost of", run, forecast=run.forecast)
-        run_log.say(run, f"{current_caller().label} agreed to embed {run.approved_documents:,} documents.")
+        run_log.say(run, f"{current_caller().label} agreed to embed {run_log.counted(run.approved_documents)}.")
     _requeue(run, approved_deletions=run.deletions_waiting)
     enqueue_step(run)
     return run
@@ -347,7 +348,7 @@ def _receipt(run: SyncRun, index: KnowledgeIndex | None) -> dict[str, Any]:
         "chunks_embedded": run.chunks_embedded,
         "chunks_reused": run.chunks_reused,
         "tokens": run.tokens,
-        "cost": format(run.cost, "f"),
+        "cost": format(Decimal(run.cost).normalize(), "f"),
     }
 
 

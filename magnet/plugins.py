@@ -128,7 +128,14 @@ def _found() -> Iterator[tuple[str, str, Callable[[], Any]]]:
 def _in_module(place: str) -> Any:
     """The class that "module:Class" names, or the only plug-in that "module" defines."""
     module_name, _, name = place.partition(":")
-    module = import_module(module_name)
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        # A name that was mistyped is told in a sentence; what a plug-in of that name lacks, with its traceback.
+        if f"{module_name}.".startswith(f"{error.name}."):
+            told = f"There is no module “{module_name}”. Check the name, and that it is on PYTHONPATH."
+            raise Refused(told) from error
+        raise
     if name:
         return getattr(module, name)
     defined = [value for value in vars(module).values() if _is_plugin(value) and value.__module__ == module.__name__]

@@ -146,6 +146,8 @@ class DocumentAdmin(MagnetAdmin):
     def object_pages(self) -> Sequence[ObjectPage]:
         return (
             ObjectPage("retry", self.retry, "change", ("POST",)),
+            ObjectPage("exclude", self.exclude_one, "change", ("POST",)),
+            ObjectPage("include", self.include_one, "change", ("POST",)),
             ObjectPage("chunk", self.switch_chunk, "change", ("POST",)),
             ObjectPage("original", self.original),
         )
@@ -168,6 +170,16 @@ class DocumentAdmin(MagnetAdmin):
         if request.POST.get("back") == "source":
             overview = reverse("admin:knowledge_knowledgesource_overview", args=[document.source_id])
             return HttpResponseRedirect(overview)
+        return HttpResponseRedirect(self.url_of(document))
+
+    def exclude_one(self, request: HttpRequest, document: Any) -> HttpResponseBase:
+        uploads.exclude([document])
+        messages.success(request, _("“%(name)s” is excluded: no search finds it.") % {"name": document})
+        return HttpResponseRedirect(self.url_of(document))
+
+    def include_one(self, request: HttpRequest, document: Any) -> HttpResponseBase:
+        uploads.include([document])
+        messages.success(request, _("“%(name)s” is included again.") % {"name": document})
         return HttpResponseRedirect(self.url_of(document))
 
     def switch_chunk(self, request: HttpRequest, document: Any) -> HttpResponseBase:
@@ -202,6 +214,12 @@ class DocumentAdmin(MagnetAdmin):
         if not obj.source.is_pushed:
             sentences.append(_("The next sync brings it back while its source still has it."))
         return sentences
+
+    def deleted(self, request: HttpRequest, obj: Any) -> HttpResponseBase:
+        """Back to the documents among which it was."""
+        source = obj.source_id
+        super().deleted(request, obj)
+        return HttpResponseRedirect(f"{reverse(LIST)}?source__id__exact={source}")
 
     def delete_one(self, obj: Any) -> None:
         uploads.delete(obj)

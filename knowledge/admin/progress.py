@@ -61,7 +61,8 @@ def sentence(run: SyncRun, *, rate: float | None, left: int, is_stuck: bool) -> 
     if run.status == status.QUEUED:
         return _("Waiting for a worker to begin.")
     if run.status == status.LISTING:
-        return _("Looking at the source: %(n)s documents listed so far.") % {"n": f"{run.listed:,}"}
+        one, many = "%(n)s document listed so far.", "%(n)s documents listed so far."
+        return _("Looking at the source:") + " " + ngettext(one, many, run.listed) % {"n": f"{run.listed:,}"}
     if run.status == status.INDEXING:
         return indexing_sentence(run, rate=rate, left=left)
     if run.status == status.WAITING:
@@ -76,7 +77,8 @@ def stuck_sentence() -> str:
 
 
 def indexing_sentence(run: SyncRun, *, rate: float | None, left: int) -> str:
-    counted = _("%(done)s of %(all)s documents") % {"done": f"{run.done:,}", "all": f"{run.to_do:,}"}
+    one, many = "%(done)s of %(all)s document", "%(done)s of %(all)s documents"
+    counted = ngettext(one, many, run.to_do) % {"done": f"{run.done:,}", "all": f"{run.to_do:,}"}
     if not rate:
         return counted
     parts = [counted, _("%(rate).1f a second") % {"rate": rate}]
@@ -94,9 +96,10 @@ def spoken_time(seconds: float) -> str:
 
 
 def receipt_sentences(run: SyncRun) -> list[str]:
-    """The receipt in words; empty until the run is over."""
+    """The receipt in words; empty until the run is over, and where it failed before it saw anything."""
     receipt = run.receipt
-    if not receipt:
+    saw_nothing = run.status == SyncRun.Status.FAILED and not (receipt or {}).get("seen")
+    if not receipt or saw_nothing:
         return []
     seen = ngettext("%(n)s document was seen", "%(n)s documents were seen", receipt["seen"]) % {
         "n": f"{receipt['seen']:,}"

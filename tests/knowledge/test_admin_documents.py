@@ -109,6 +109,18 @@ def test_a_failed_document_is_tried_again_by_a_button(owner, files):
     assert SyncRun.objects.unfinished().get().trigger == "retry"
 
 
+def test_one_document_is_excluded_and_included_again_on_its_page(owner):
+    factories.push(factories.source(), rules="# Rules\n\nBe kind.")
+    document = Document.objects.get()
+
+    assert b"Exclude" in page_of(owner, document).content
+    owner.post(reverse("admin:knowledge_document_exclude", args=[document.pk]))
+    assert IndexedDocument.objects.get().state == "excluded"
+    assert b"Include again" in page_of(owner, document).content
+    owner.post(reverse("admin:knowledge_document_include", args=[document.pk]))
+    assert IndexedDocument.objects.get().state != "excluded"
+
+
 def test_a_citation_opens_the_document_at_its_passage(owner):
     source = factories.source()
     factories.push(

@@ -176,6 +176,13 @@ def test_a_module_that_is_no_plug_in_is_refused(load, tmp_path, text, reason):
     assert reason in found.reason
 
 
+def test_a_name_that_was_mistyped_is_told_without_a_traceback(load, capsys):
+    (found,) = load(modules=("acme_wikki",))
+
+    assert found.reason.startswith("There is no module “acme_wikki”.")
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
 def test_of_two_with_the_same_name_the_second_is_refused(load, tmp_path):
     module(tmp_path, "acme_again", PLUGIN)
     first, second = load(acme(tmp_path, "label = 'Acme'"), modules=("acme_plugin", "acme_again"))

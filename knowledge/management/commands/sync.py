@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from knowledge import sync
 from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
+from knowledge.run_log import counted
 from magnet.callers import Caller, acting_as
 from magnet.errors import MagnetError
 from magnet.tracing import flush
@@ -75,7 +76,7 @@ class Command(BaseCommand):
         counts = ", ".join(f"{receipt.get(name, 0):,} {name}" for name in ("added", "changed", "unchanged", "deleted"))
         states = ", ".join(f"{receipt.get(name, 0):,} {name}" for name in ("live", "stale", "failed", "excluded"))
         self.stdout.write(f"Done in {time.monotonic() - self.began:.1f} s: {counts}.")
-        self.stdout.write(f"The source has {receipt.get('seen', 0):,} documents: {states}.")
+        self.stdout.write(f"The source has {counted(receipt.get('seen', 0))}: {states}.")
         if run.notice:
             self.stdout.write(run.notice)
         self.tell_failures(run.source)
@@ -125,12 +126,12 @@ def progress(run: SyncRun, *, seconds: float) -> str:
     if run.is_resting:
         return run.remark
     if run.status in (SyncRun.Status.QUEUED, SyncRun.Status.LISTING):
-        return f"{run.get_status_display()}, {run.listed:,} documents so far"
+        return f"{run.get_status_display()}, {counted(run.listed)} so far"
     if not run.to_do:
         return "Nothing has changed."
     share = min(1.0, run.done / run.to_do)
     bar = ("█" * round(share * BAR_WIDTH)).ljust(BAR_WIDTH, "░")
-    line = f"{bar} {run.done:,} of {run.to_do:,} documents"
+    line = f"{bar} {run.done:,} of {counted(run.to_do)}"
     rate = run.done / seconds if seconds > 0 else 0.0
     if not rate or run.done >= run.to_do:
         return line

@@ -93,13 +93,14 @@ def greeting(welcome: first_start.Welcome) -> str:
     # The other terminal does not know where this one keeps its data.
     is_elsewhere = settings.DATA_DIR != settings.BASE_DIR / ".data"
     where = f"MAGNET_DATA_DIR={shlex.quote(str(settings.DATA_DIR))} " if is_elsewhere else ""
+    own_password = f"the one of this account (a new one: python manage.py changepassword {welcome.email})"
     own_key = "the ones you made (another: python manage.py create_api_key NAME --scopes all)"
     return f"""
 Magnet is ready.
 
   Open      {url}/admin/
   Sign in   {welcome.email}
-  Password  {password if welcome.password else "the one you chose"}
+  Password  {password if welcome.password else own_password}
   API key   {key_line if welcome.api_key else own_key}
 
 Three things to try

@@ -14,6 +14,7 @@ from magnet import gateway
 from magnet.callers import Caller, acting_as
 from magnet.database import close_raw_pool
 from magnet.errors import MagnetError
+from magnet.templatetags.magnet_admin import money
 from magnet.tracing import flush
 from tools_app import rag
 from tools_app.answers import place_of
@@ -73,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{rag.EXTRACTIVE_NOTICE} Set OPENAI_API_KEY for written answers.")
         self.stdout.write(
             f"{whole['tool']} version {whole['version']} · {whole['model']} · {whole['duration_ms']:,.0f} ms · "
-            f"${float(whole['cost']):.6f} · trace {whole['trace_id']}"
+            f"{money(whole['cost'])} · trace {whole['trace_id']}"
         )
 
     def write_sources(self, passages: Sequence[dict[str, Any]]) -> None:
