@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -44,6 +44,18 @@ def of(source: KnowledgeSource, *, states: Mapping[str, int], current: SyncRun |
         or _of_clock(source, current)
         or _of_documents(states, is_busy=current is not None)
     )
+
+
+def ill_sources() -> Iterator[tuple[KnowledgeSource, Health]]:
+    """The sources that fail, are stuck or overdue, by name: three statements, however many there are."""
+    current = {run.source_id: run for run in SyncRun.objects.unfinished()}
+    ended = SyncRun.objects.exclude(status__in=SyncRun.UNFINISHED).order_by("source_id", "-created_at")
+    last = {run.source_id: run for run in ended.distinct("source_id")}
+    for source in KnowledgeSource.objects.order_by("name"):
+        run = current.get(source.pk)
+        judged = _of_run(run) or _of_last(last.get(source.pk)) or _of_clock(source, run)
+        if judged and judged.tone == ILL:
+            yield source, judged
 
 
 def _of_run(run: SyncRun | None) -> Health | None:

@@ -82,10 +82,6 @@ class Past:
         receipt = run.receipt or {}
         return cls(run, receipt, tuple(pieces(receipt)))
 
-    @property
-    def moved(self) -> int:
-        return self.run.added + self.run.changed
-
 
 def pieces(receipt: Mapping[str, Any]) -> Sequence[Piece]:
     seen = receipt.get("seen") or 0

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from knowledge import health
 from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
 from magnet.admin.home import Notice, Panel, Step, brings_notices, brings_panels, brings_steps
 
 LAST_RUNS = 5
+MOST_ILL = 5
 
 
 @brings_steps
@@ -49,6 +52,19 @@ def waiting_notices(request: HttpRequest) -> Iterable[Notice]:
             text % {"n": f"{failed:,}"},
             url=f"{reverse('admin:knowledge_document_changelist')}?state=failed",
             action=_("See why"),
+        )
+
+
+@brings_notices
+def ill_notices(request: HttpRequest) -> Iterable[Notice]:
+    if not request.user.has_perm("knowledge.view_syncrun"):
+        return
+    for source, judged in islice(health.ill_sources(), MOST_ILL):
+        yield Notice(
+            _("“%(name)s”: %(why)s") % {"name": source.name, "why": judged.why},
+            level="danger",
+            url=reverse("admin:knowledge_knowledgesource_overview", args=[source.pk]),
+            action=_("Look at it"),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from knowledge import health, uploads
-from knowledge.models import Chunk, Document, IndexedDocument, SyncRun
+from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeSource, SyncRun
 from knowledge.uploads import PushedDocument
 from magnet.models import AuditEntry
 from tests import factories
@@ -73,6 +74,34 @@ def test_the_dashboard_shows_health_history_failures_and_cost(owner, source):
     for words in ("Incomplete", "2 failed", "0.pdf", reason[-30:], "Try all 2 again", proof, "so far"):
         assert words in page
     assert [piece.state for piece in response.context["history"][0].bar] == ["live", "failed"]
+
+
+def test_the_home_page_warns_of_sources_that_fail_are_stuck_or_late(owner, source):
+    def warnings():
+        return [notice.text for notice in owner.get(reverse("admin:index")).context["notices"] if "HR" in notice.text]
+
+    long_ago = timezone.now() - timedelta(hours=1)
+    assert warnings() == []
+    KnowledgeSource.objects.update(next_sync_at=long_ago)
+    assert warnings() == ["“HR documents”: A sync was due and has not begun. Check that a worker runs."]
+    SyncRun.objects.create(source=source, status="failed", error="No route.", finished_at=timezone.now())
+    assert warnings() == ["“HR documents”: The last sync failed: No route."]
+    run = SyncRun.objects.create(source=source, status="indexing", heartbeat_at=long_ago)
+    SyncRun.objects.filter(pk=run.pk).update(created_at=long_ago)
+    (warning,) = warnings()
+    assert "no sign of life" in warning
+
+
+def test_the_last_syncs_count_what_was_added_apart_from_what_was_changed(owner, source):
+    factories.push(source, holidays="# Holidays\n\nForty days each year.", sick="# Sick\n\nCall us.")
+
+    page = page_of(owner, url(source, "overview"))
+
+    table = page[page.index("Last syncs") :]
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", table)
+    newest = re.findall(r"<td[^>]*>(.*?)</td>", table, re.DOTALL)[: len(heads)]
+    moves = dict(zip(heads, newest, strict=True))
+    assert (moves["Added"], moves["Changed"]) == ("1", "1")
 
 
 def test_an_empty_source_says_what_to_do_next(owner):
