@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordResetConfirmView
@@ -31,6 +34,10 @@ class ChoosePassword(PasswordResetConfirmView):
     success_url = reverse_lazy("admin:index")
     post_reset_login = True
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With what every page of the admin needs, its style sheet among them."""
+        return {**admin.site.each_context(self.request), **super().get_context_data(**kwargs)}
 
 
 choose_password = ChoosePassword.as_view()

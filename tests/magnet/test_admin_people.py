@@ -43,6 +43,18 @@ def test_an_invitation_is_a_link_that_works_once(owner):
     assert AuditEntry.objects.filter(verb="invited", object_id=str(invited.pk)).exists()
 
 
+def test_the_page_of_an_invitation_looks_like_the_sign_in(owner):
+    _, link = invite(owner)
+
+    page = Client().get(f"/{link.partition('//')[2].partition('/')[2]}", follow=True).content.decode()
+
+    sign_in = Client().get(reverse("admin:login")).content.decode()
+    for piece in ("magnet/admin.css", "magnet/magnet.svg", 'class="mg-signin"', "mg-button mg-primary"):
+        assert piece in page
+        assert piece in sign_in
+    assert "Welcome, Vera." in page
+
+
 def test_an_invitation_is_also_sent_where_mail_is_configured(owner, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
