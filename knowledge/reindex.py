@@ -234,26 +234,36 @@ def _advance(row: KnowledgeIndex, *, token: UUID) -> bool:
     limit = documents_at_once(index, most=DOCUMENTS_AT_ONCE)
     while True:
         began = time.monotonic()
-        entries = ledger.claim(index, token=token, limit=limit, only=_settled_in(live))
+        entries = ledger.claim(index, token=token, limit=limit, only=_ready_for(index, live))
         if not entries:
             return not _finish(row, token=token)
-        outcome = index_documents(index, entries, connector=None, token=token)
-        row.note(token, **_progress(outcome, seconds=time.monotonic() - began))
+        outcome = Outcome()
+        try:
+            index_documents(index, entries, connector=None, token=token, outcome=outcome)
+        finally:
+            # Also where it stops half-way: what was bought until then is paid for.
+            row.note(token, **_progress(outcome, seconds=time.monotonic() - began))
         if time.monotonic() > deadline:
             return True
 
 
-def _settled_in(live: KnowledgeIndex) -> Q:
-    """Documents that the live generation does not work on: the text that is stored is the one that serves."""
+def _ready_for(index: KnowledgeIndex, live: KnowledgeIndex) -> Q:
+    """Documents that the live generation does not work on: the text that is stored is the one that serves.
+
+    Before a switch nothing that serves may be missing, however long the live generation has still to wait for more.
+    """
     now = timezone.now()
     at_work = live.ledger.filter(
         Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), document=OuterRef("document"), is_due=True
     )
-    return ~Q(Exists(at_work))
+    if not index.switches_when_ready:
+        return ~Q(Exists(at_work))
+    serving = live.ledger.filter(document=OuterRef("document")).exclude(indexed_at=None)
+    return ~Q(Exists(at_work)) | Q(Exists(serving), indexed_at=None)
 
 
 def _work(index: KnowledgeIndex, live: KnowledgeIndex) -> Any:
-    return ledger.due(index).filter(_settled_in(live))
+    return ledger.due(index).filter(_ready_for(index, live))
 
 
 def _progress(outcome: Outcome, *, seconds: float) -> dict[str, Any]:

@@ -31,6 +31,14 @@ from knowledge_indexeddocument o
 where e.index_id = %(index)s and o.index_id = %(live)s and o.document_id = e.document_id
     and o.failure_code <> '' and e.failure_code = ''
 """
+# A document whose newest content nobody has fetched or read yet is the task of whoever serves.
+TAKE_OVER_WORK = """
+update knowledge_indexeddocument e
+set is_due = true, attempts = 0, next_attempt_at = null
+from knowledge_indexeddocument o
+where e.index_id = %(index)s and o.index_id = %(live)s and o.document_id = e.document_id
+    and o.is_due and o.failure_code = '' and not e.is_due and e.state <> 'excluded'
+"""
 EMPTY = (
     "delete from knowledge_chunk where id = any(array(select id from knowledge_chunk where index_id = %s limit %s))",
     "delete from knowledge_word where index_id = %s and lexeme = any(array("
@@ -61,7 +69,8 @@ def replace_live(live: KnowledgeIndex, *, by: KnowledgeIndex) -> None:
     """`by` serves from the commit on. Searches under way end in the old generation, which still holds everything."""
     ledger.lock_generations([live.source_id])
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_OVER_FAILURES, {"index": by.pk, "live": live.pk})
+        for statement in (TAKE_OVER_FAILURES, TAKE_OVER_WORK):
+            cursor.execute(statement, {"index": by.pk, "live": live.pk})
     now, rows = timezone.now(), KnowledgeIndex.objects
     rows.filter(pk=live.pk).update(status=KnowledgeIndex.Status.RETIRED, retired_at=now)
     rows.filter(pk=by.pk).update(

@@ -9,7 +9,7 @@ from django.conf import settings as product
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from knowledge import jobs, ledger, reindex, retrieval, uploads
+from knowledge import jobs, ledger, reindex, retrieval, sync, uploads
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex, Word
 from knowledge.models.leases import HEARTBEAT_LOST_AFTER
 from knowledge.uploads import PushedDocument
@@ -308,6 +308,18 @@ class TestSwitching:
         reindex.run_to_end(index)
 
         assert source.live_index == index
+        assert chunks_of(index, "cows") == ["Cows eat grass."]
+
+    def test_a_change_that_waits_for_long_leaves_the_old_version_serving(self):
+        source = source_that_wants_small_chunks()
+        pushed = uploads.push(source, [PushedDocument("cows", text="Cows eat grass.")])
+        sync.cancel(pushed.run)
+
+        index = reindex.run_to_end(switched(source))
+
+        assert source.live_index == index
+        assert chunks_of(index, "cows") == ["Cows make milk."]
+        sync.run_to_end(source.runs.unfinished().get())
         assert chunks_of(index, "cows") == ["Cows eat grass."]
 
     def test_what_is_being_read_during_the_switch_is_finished_by_the_new_generation(self):
