@@ -108,7 +108,8 @@ def table_of(columns: Sequence[Any], rows: Sequence[Sequence[Any]], known: Known
 def named_cell(column: Any, cell: Any, known: Known) -> dict[str, Any]:
     """What a cell says, where it leads, and the number of the passage that the chunk became."""
     if column == "chunk_id":
-        gone = Name(_("(changed since; chunk %(n)s)") % {"n": cell})
+        # Chunks of a changed document are new ones, so nobody can tell any more which of the two it was.
+        gone = Name(_("a document that was changed or deleted since"))
         name = known.chunks.get(cell, gone)
         return {"text": name.label, "url": name.url, "number": known.numbers.get(cell)}
     if column == "source":

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from magnet.admin.naming import Name, names
 from magnet.admin.payloads import Known, passage_of
@@ -33,6 +33,8 @@ class Story:
     answer: SafeString | None
     passages: tuple[dict[str, Any], ...]
     is_removed: bool
+    # Why nothing was found, in one sentence; empty where something was, or nobody knows any more.
+    why_nothing: str = ""
 
 
 def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
@@ -49,7 +51,38 @@ def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
         passages = got.get("passages") or passages
     shown = [{**passage_of(item), "is_cited": item.get("number") in cited} for item in passages]
     numbers = {passage["number"] for passage in shown}
-    return Story(question, with_links(answer, numbers) if answer else None, tuple(shown), any(map(is_blanked, spans)))
+    return Story(
+        question,
+        with_links(answer, numbers) if answer else None,
+        tuple(shown),
+        is_removed=any(map(is_blanked, spans)),
+        why_nothing="" if shown or answer else why_nothing(spans),
+    )
+
+
+def why_nothing(spans: Iterable[Span]) -> str:
+    """What the search weighed, and how far the best of it fell short of what the tool asks for."""
+    for span in spans:
+        given, got = in_and_out(span)
+        if "minimum_score" in given and "candidates" in got:
+            return shortfall(got, asked=float(given["minimum_score"] or 0))
+    return ""
+
+
+def shortfall(got: dict[str, Any], *, asked: float) -> str:
+    rows, columns = got.get("candidates") or [], got.get("columns") or []
+    if not rows:
+        return _("No passage of the sources shares words or meaning with the question.")
+    at = columns.index("score") if "score" in columns else -1
+    best = max((row[at] for row in rows if 0 <= at < len(row) and isinstance(row[at], int | float)), default=0.0)
+    if best >= asked:
+        return ""
+    one = "%(n)d passage was weighed; it scored %(best)s, and the tool asks for at least %(asked)s."
+    many = "%(n)d passages were weighed; the best scored %(best)s, and the tool asks for at least %(asked)s."
+    # As figures never say that 0.10 falls short of 0.10.
+    figures = 2 if f"{best:.2f}" != f"{asked:.2f}" else 4
+    said = {"n": len(rows), "best": f"{best:.{figures}f}", "asked": f"{asked:.{figures}f}"}
+    return ngettext(one, many, len(rows)) % said
 
 
 def in_and_out(span: Span) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -84,6 +84,33 @@ def test_candidates_are_named_by_their_documents_and_everything_by_its_name(owne
         assert code not in page
 
 
+@pytest.mark.parametrize(
+    ("candidates", "asked", "said"),
+    [
+        ([[1, "a", 0.04], [2, "a", 0.01]], 0.1,
+         "2 passages were weighed; the best scored 0.04, and the tool asks for at least 0.10."),
+        ([[1, "a", 0.0996]], 0.1, "1 passage was weighed; it scored 0.0996, and the tool asks for at least 0.1000."),
+        ([], 0.1, "No passage of the sources shares words or meaning with the question."),
+        # Then it was not the score.
+        ([[1, "a", 0.5]], 0.1, ""),
+    ],
+)  # fmt: skip
+def test_where_nothing_was_found_the_page_says_why_on_top(owner, candidates, asked, said):
+    trace = Trace.objects.create(feature="rag_tool", slug="desk", summary="Why?", started_at=timezone.now())
+    span = Span.objects.create(trace=trace, name="retrieve", kind="retrieval", started_at=trace.started_at)
+    SpanPayload.objects.create(
+        span=span, created_at=trace.started_at, input={"query": "Why?", "minimum_score": asked},
+        output={"columns": ["chunk_id", "source", "score"], "candidates": candidates},
+    )  # fmt: skip
+
+    response = page_of(owner, trace)
+
+    page = response.content.decode()
+    assert response.context["story"].why_nothing == said
+    assert ("Nothing was found." in page) == bool(said)
+    assert said in page[: page.index("Step by step")]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_tokens_of_the_model_are_those_that_the_answer_itself_counts(owner, bees):
     trace = traced(*bees)
