@@ -57,6 +57,8 @@ def test_documents_go_in_and_cited_answers_come_out(page, photograph):
     page.get_by_text("How it came about").wait_for(timeout=60 * SECONDS)
     assert "one hundred and twenty euros" in page.locator("[data-answer]").inner_text()
     assert page.get_by_text("No language model configured: these are quotes.").is_visible()
+    assert "quotes from your documents" in page.locator("[data-facts]").inner_text()
+    assert "tokens" not in page.locator("[data-facts]").inner_text()
 
     page.locator("[data-answer] .mg-cite").first.click()
     card = page.locator("[data-passages] details[open]")
@@ -78,6 +80,14 @@ def test_documents_go_in_and_cited_answers_come_out(page, photograph):
     trace.locator(".mg-step summary").first.click()
     trace.screenshot(path="test-results/trace.png")
     trace.close()
+
+    ask(page, "Xyzzy plugh?")
+    page.locator("[data-answer]", has_text="nothing").wait_for(timeout=60 * SECONDS)
+    page.get_by_text("How it came about").wait_for(timeout=60 * SECONDS)
+    facts = page.locator("[data-facts]").inner_text()
+    assert "version" in facts
+    assert "quotes" not in facts
+    assert page.get_by_text("No language model configured: these are quotes.").is_hidden()
 
 
 def test_a_change_is_a_draft_until_it_is_published_and_can_be_undone(page, photograph):

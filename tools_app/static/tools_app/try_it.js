@@ -190,8 +190,7 @@ function tell(done) {
   const spent = Number(done.cost) ? `$${Number(done.cost).toPrecision(2)}` : "$0";
   const parts = [
     `version ${done.version}`,
-    done.is_extractive ? "quotes from your documents (no language model)" : done.model,
-    `${(done.usage.input_tokens + done.usage.output_tokens).toLocaleString("en")} tokens of the model`,
+    ...whoWrote(done),
     spent,
     done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
   ];
@@ -202,7 +201,18 @@ function tell(done) {
     facts.append(element("a", { text: "How it came about", classes: "mg-link", attributes }));
   }
   const label = panel.querySelector("[data-extractive]");
-  if (label) label.hidden = !done.is_extractive;
+  if (label) label.hidden = !isQuoting(done);
+}
+
+// Where nothing is found nobody is asked; where passages are quoted there is no model that reads tokens.
+function whoWrote(done) {
+  if (!done.found) return [];
+  if (done.is_extractive) return ["quotes from your documents (no language model)"];
+  return [done.model, `${(done.usage.input_tokens + done.usage.output_tokens).toLocaleString("en")} tokens of the model`];
+}
+
+function isQuoting(done) {
+  return done.found && done.is_extractive;
 }
 
 function fail(sentence) {
