@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
-from knowledge import ledger, sync
+from knowledge import health, ledger, sync
 from knowledge.admin.cutting_form import shown_when_chosen
 from knowledge.admin.dashboard import overview_page, proof_page, retry_failed
 from knowledge.admin.generations import pages_of, wants_reindex
@@ -83,9 +83,13 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
                     ledger_of_source.filter(state__in=["failed", "stale"])
                     .values("index").annotate(n=Count("id")).values("n")
                 ),
+                pending_count=Subquery(
+                    ledger_of_source.filter(state="pending").values("index").annotate(n=Count("id")).values("n")
+                ),
                 last_status=Subquery(runs.values("status")[:1]),
                 last_run_at=Subquery(runs.values("created_at")[:1]),
             )
+            .prefetch_related(Prefetch("runs", SyncRun.objects.order_by("-created_at")[:2], to_attr="newest_runs"))
         )  # fmt: skip
 
     @display(description=gettext_lazy("connector"), ordering="connector")
@@ -98,12 +102,13 @@ class KnowledgeSourceAdmin(KindFirstAdmin):
 
     @display(description=gettext_lazy("health"))
     def health(self, source: Any) -> SafeString:
-        if source.failed_count:
-            text = ngettext("%(n)s with a problem", "%(n)s with problems", source.failed_count)
-            return badge_html("stale", text % {"n": thousands(source.failed_count)})
-        if not source.document_count:
-            return badge_html("excluded", _("Empty"))
-        return badge_html("live", _("All live"))
+        """In the words of its first page."""
+        failed, pending = source.failed_count or 0, source.pending_count or 0
+        states = {"live": (source.document_count or 0) - failed - pending, "failed": failed, "pending": pending}
+        current = next((run for run in source.newest_runs if not run.is_finished), None)
+        last = next((run for run in source.newest_runs if run.is_finished), None)
+        found = health.of(source, states=states, current=current, last=last)
+        return badge_html(found.tone, found.word)
 
     @display(description=gettext_lazy("last sync"), ordering="last_run_at")
     def last_sync(self, source: Any) -> SafeString | str:

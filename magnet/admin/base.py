@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
@@ -207,6 +208,14 @@ class MagnetAdmin(ModelAdmin):
         ]
         obj.save(update_fields=[field.name for field in columns])
 
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> Any:
+        messages.success(request, _("“%(name)s” is added.") % {"name": obj})
+        return self.response_post_save_add(request, obj)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        messages.success(request, _("“%(name)s” is saved.") % {"name": obj})
+        return self.response_post_save_change(request, obj)
+
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         return HttpResponseRedirect(self.url_of(obj, self.tabs[0].route if self.tabs else ""))
 
@@ -287,7 +296,11 @@ class MagnetAdmin(ModelAdmin):
 
 
 class ChangeListToFirstTab(ChangeList):
-    """A list whose rows lead to the first tab of what they name."""
+    """A list that is called as what it lists, and whose rows lead to the first tab of what they name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = capfirst(str(self.opts.verbose_name_plural))
 
     def url_for_result(self, result: Any) -> str:
         page: MagnetAdmin = self.model_admin

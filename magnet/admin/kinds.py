@@ -27,6 +27,8 @@ class KindFirstAdmin(MagnetAdmin):
     # The column that holds the kind; also the parameter of the second step's address.
     kind_field: ClassVar[str] = "kind"
     question: ClassVar[Any] = ""
+    # Names the kind above the form that adds one.
+    change_form_before_template = "magnet/kind_before.html"
 
     def choices(self) -> list[Choice]:
         return []
@@ -36,8 +38,10 @@ class KindFirstAdmin(MagnetAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponseBase:
         choices = self.choices()
-        if self.kind_of(request) in {choice.name for choice in choices}:
-            response: HttpResponseBase = super().add_view(request, form_url, extra_context)
+        chosen = next((choice for choice in choices if choice.name == self.kind_of(request)), None)
+        if chosen is not None:
+            title = _("Add %(name)s: %(kind)s") % {"name": self.opts.verbose_name, "kind": chosen.label}
+            response: HttpResponseBase = super().add_view(request, form_url, {"title": title, **(extra_context or {})})
             return response
         if not self.has_add_permission(request):
             raise PermissionDenied

@@ -92,6 +92,11 @@ class UserAdmin(MagnetAdmin):
             (_("What they are told"), {"fields": ["gets_alerts"]}),
         ]
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "is_superuser":
+            kwargs |= {"label": _("Administrator: may do everything"), "help_text": ""}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name != "groups":
             return super().formfield_for_manytomany(db_field, request, **kwargs)

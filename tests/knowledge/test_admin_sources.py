@@ -49,15 +49,27 @@ def test_the_kind_is_chosen_from_cards_and_then_its_form_is_filled_in(owner):
     cards = owner.get(reverse(ADD)).content.decode()
     assert "Where are the documents?" in cards
     assert all(f"?connector={kind}" in cards for kind in ("upload", "folder", "website"))
+    form = owner.get(reverse(ADD) + "?connector=website").content.decode()
+    assert '<h1 class="mg-h1">Add knowledge source: Website</h1>' in form
 
     response = add(owner, "website", website(config__include_paths="/help\n/faq"))
 
     source = KnowledgeSource.objects.get()
     assert response.headers["Location"] == page_url(source, "overview")
+    assert f"“{source.name}” is added." in owner.get(response.headers["Location"]).content.decode()
     assert source.connector == "website"
     assert source.config["start_url"].startswith("https://help.example.com")
     assert source.config["max_pages"] == 50
     assert source.next_sync_at is not None
+
+
+def test_a_list_names_what_it_lists_and_offers_to_add_one_in_words(owner):
+    factories.push(factories.source(), rules="# Rules\n\nBe kind.")
+    listed = owner.get(reverse("admin:knowledge_knowledgesource_changelist")).content.decode()
+
+    assert "<title> Knowledge sources |" in listed
+    assert "Add knowledge source</a>" in listed
+    assert "Healthy" in listed
 
 
 def test_what_the_connector_refuses_stands_beside_its_field(owner):
