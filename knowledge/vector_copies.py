@@ -73,8 +73,10 @@ def switch_off() -> None:
 def follow() -> int:
     """Bring the store up to what the outbox has noted; returns how many chunks were looked at."""
     looked_at = 0
+    # What is filled from its beginning reads the newest rows anyway, and may have no collection yet.
+    begun = _copies().exclude(filled_to=0, filled_at=None)
     while noted := list(VectorChange.objects.order_by("id").values_list("id", "index_id", "chunk_id")[:AT_ONCE]):
-        copied = set(_copies().values_list("index_id", flat=True))
+        copied = set(begun.all().values_list("index_id", flat=True))
         for index_id in sorted({index for _id, index, _chunk in noted} & copied):
             bring_up(index_id, {chunk for _id, index, chunk in noted if index == index_id})
         # Only now: if this process dies before, the next one does it again.

@@ -155,6 +155,17 @@ def test_a_store_that_lost_or_kept_too_much_is_found_and_mended(in_use):
     assert held(index) == right(index)
 
 
+def test_a_store_that_lost_a_generation_whose_chunks_change_is_filled_again(in_use, server):
+    index = copied_crowd()
+    change_some(index)
+    server.indexes.clear()
+
+    vector_copies.maintain()
+
+    assert held(index) == right(index)
+    assert vectors.has_copy(index.pk)
+
+
 def test_everything_is_copied_anew_when_somebody_says_so(in_use, server):
     index = copied_crowd()
     stray = next(iter(server.indexes.values()))
