@@ -168,7 +168,7 @@ class ApiKeyAdmin(MagnetAdmin):
     def object_pages(self) -> Sequence[ObjectPage]:
         return (
             ObjectPage("made", self.made, "add"),
-            ObjectPage("revoke", self.revoke, "change", ("POST",)),
+            ObjectPage("revoke", self.revoke, "change", ("GET", "POST")),
         )
 
     @method_decorator(never_cache)
@@ -184,6 +184,9 @@ class ApiKeyAdmin(MagnetAdmin):
 
     @transaction.atomic
     def revoke(self, request: HttpRequest, key: Any) -> HttpResponseBase:
+        """By GET the question whether it shall be; by POST it is done."""
+        if request.method == "GET":
+            return self.page(request, key, "magnet/revoke.html", row=key, used=self.used(key), back=self.url_of(key))
         key.revoke()
         AuditEntry.record("revoked", key)
         messages.success(request, _("“%(name)s” is revoked: it opens nothing any more.") % {"name": key.name})

@@ -61,7 +61,11 @@ def test_a_revoked_key_stays_in_the_list_and_opens_nothing(owner):
     row, key = ApiKey.objects.issue(name="Website", scopes=["all"])
     url = reverse("admin:magnet_apikey_revoke", args=[row.pk])
 
-    assert owner.get(url).status_code == 405
+    assert f'href="{url}"' in owner.get(reverse("admin:magnet_apikey_change", args=[row.pk])).content.decode()
+    question = owner.get(url).content.decode()
+    assert "Revoke “Website”?" in question
+    assert "It has never been used." in question
+    assert ApiKey.objects.find(key).is_usable
     owner.post(url)
 
     assert not ApiKey.objects.find(key).is_usable
