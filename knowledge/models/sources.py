@@ -102,7 +102,9 @@ class KnowledgeSource(Named, Tagged):
         limit_choices_to=Q(purpose="chat"),
         related_name="gives_context_to",
         verbose_name=_("model that writes a line of context for each chunk"),
-        help_text=_("Empty: none. One call for each chunk, so it costs; the tab “Index” and the forecast say how much."),
+        help_text=_(
+            "Empty: none. One call for each chunk, so it costs; the tab “Index” and the forecast say how much."
+        ),
     )
     language = models.CharField(
         _("language"),

@@ -57,9 +57,7 @@ class WebhookForm(forms.ModelForm):
 class WebhookAdmin(MagnetAdmin):
     menu = [MenuEntry(INSIGHT, 8, gettext_lazy("Webhooks"), "webhook", "admin:magnet_webhook_changelist")]
     empty_icon = "webhook"
-    empty_text = gettext_lazy(
-        "A webhook tells another system when a sync fails, recovers, is late or waits."
-    )
+    empty_text = gettext_lazy("A webhook tells another system when a sync fails, recovers, is late or waits.")
     form = WebhookForm
     list_display = ("name", "url", "state", "undelivered")
     search_fields = ("name", "url")
