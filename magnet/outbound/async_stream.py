@@ -65,7 +65,10 @@ class Stream(httpcore2.AsyncNetworkStream):
                 raise httpcore2.WriteError("The connection was lost.") from protocol.failure
 
     async def aclose(self) -> None:
+        """Closed when this returns: who leaves a model's answer stops it at once, however busy the loop is then."""
         self._protocol.transport.close()
+        await asyncio.sleep(0)
+        self._protocol.transport.abort()
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
