@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from psycopg.errors import ProgramLimitExceeded
 
 from knowledge import contexts, ledger, originals, run_log
@@ -118,8 +118,8 @@ def _prepare(
 ) -> Prepared | None:
     try:
         return prepare(index, entry, connector=connector, stored=stored, outcome=outcome)
-    except (StorageFull, NotConfigured):
-        # No document is to blame for what the operator has to mend.
+    except (StorageFull, NotConfigured, OperationalError, InterfaceError):
+        # No document is to blame for what the operator has to mend, nor for a fault of the database.
         raise
     except ProviderError as error:
         # A chunker that embeds asks the provider, too.

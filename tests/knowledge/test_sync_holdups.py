@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage
+from django.db import connection
 from django.utils import timezone
 
 from knowledge import ledger, sync, uploads
@@ -16,6 +17,7 @@ from knowledge.chunkers import CHUNKERS
 from knowledge.chunkers.base import Piece
 from knowledge.chunkers.paragraphs import ParagraphChunker
 from knowledge.models import Document, IndexedDocument, KnowledgeSource, SyncRun
+from knowledge.stored_texts import StoredTexts
 from knowledge.uploads import PushedDocument
 from magnet.errors import StorageFull
 from magnet.models import AIModel
@@ -236,3 +238,24 @@ def test_the_innocent_go_on_after_their_worker_died_with_them():
 
     assert (receipt["live"], receipt["failed"]) == (5, 0)
     assert set(IndexedDocument.objects.values_list("attempts", "failure")) == {(0, "")}
+
+
+def test_a_query_that_the_database_breaks_off_is_no_fault_of_a_document(monkeypatch):
+    source = factories.source()
+    load = StoredTexts._load
+
+    def broken_off(*args: Any) -> Any:
+        monkeypatch.setattr(StoredTexts, "_load", load)
+        with connection.cursor() as cursor:
+            cursor.execute("set statement_timeout = 1")
+            try:
+                cursor.execute("select pg_sleep(10)")
+            finally:
+                cursor.execute("set statement_timeout = 0")
+
+    monkeypatch.setattr(StoredTexts, "_load", broken_off)
+    run = hand_in(source)
+    sync.step(run.pk)
+    assert set(IndexedDocument.objects.values_list("state", "failure")) == {("pending", "")}
+
+    assert sync.run_to_end(run).receipt["live"] == len(NAMES)
