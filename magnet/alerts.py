@@ -23,7 +23,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from magnet import queue
-from magnet.errors import AddressRefused, FetchFailed
+from magnet.errors import FetchFailed, MagnetError
 from magnet.models import Delivery, User, Webhook
 from magnet.models.webhooks import SECRET_PREFIX, Event
 from magnet.outbound.http import OutboundClient
@@ -122,7 +122,7 @@ def _claim() -> Delivery | None:
 def _send(delivery: Delivery) -> bool:
     try:
         answer = _to_webhook(delivery, delivery.webhook) if delivery.webhook else _by_mail(delivery)
-    except (AddressRefused, FetchFailed, SMTPException, OSError) as error:
+    except (MagnetError, SMTPException, OSError) as error:
         _note_failure(delivery, error)
         return False
     Delivery.objects.filter(pk=delivery.pk).update(

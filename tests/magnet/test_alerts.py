@@ -253,3 +253,14 @@ def test_an_address_that_is_none_is_refused_in_the_form(owner):
 
 def test_who_may_only_look_sees_no_secret(webhook, member):
     assert member("Analyst").get(reverse("admin:magnet_webhook_secret", args=[webhook.pk])).status_code == 403
+
+
+def test_a_secret_that_nobody_can_decrypt_any_more_holds_up_no_other_message(webhook, receiver):
+    lost = Webhook.objects.create(name="Lost", url=receiver.url, events=["sync.failed"], encrypted_secret="lost")
+    tell()
+
+    assert alerts.send_due() == 1
+
+    failed = Delivery.objects.get(webhook=lost)
+    assert (failed.status, failed.attempts) == ("waiting", 1)
+    assert "cannot be decrypted" in failed.answer
