@@ -197,8 +197,8 @@ def step(index_id: int) -> bool:
     if token is None:
         return False
     if before is not None:
-        # Its worker is dead, or late and may write nothing any more: what it held is free.
-        ledger.release(before)
+        # Its worker is dead, or late and may write nothing any more: what it held is free, and may be why.
+        ledger.count_death(before)
     name = index.source.slug
     try:
         with beating(index, token), trace(feature="reindex", slug=name, summary=f"Re-index {index.source.name}"):

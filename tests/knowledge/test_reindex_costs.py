@@ -1,10 +1,15 @@
-"""What a re-index has bought is on its bill, also where the provider falls silent half-way."""
+"""What a re-index has bought is on its bill, and what makes its worker stop is refused."""
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from knowledge import indexing, reindex
+import pytest
+from django.db.models import Q
+from django.utils import timezone
+
+from knowledge import indexing, ledger, reindex, succession
+from knowledge.models import KnowledgeIndex
 from tests import factories
 from tests.fake_openai import Scripted
 from tests.knowledge.test_reindex import cloud_model
@@ -32,3 +37,31 @@ def test_what_was_bought_before_the_provider_fell_silent_is_counted(fake_openai,
     assert index.error
     assert (index.done, index.chunks_embedded) == (1, 1)
     assert index.tokens > 0
+
+
+def die_over(index: KnowledgeIndex, remote_id: str) -> None:
+    """A worker takes this document and is never heard of again."""
+    before, token = index.lease_token, index.take()
+    assert token is not None
+    if before:
+        ledger.count_death(before)
+    assert ledger.claim(index, token=token, limit=1, only=Q(document__remote_id=remote_id))
+    KnowledgeIndex.objects.filter(pk=index.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+
+
+def test_a_text_that_kills_three_workers_is_refused_and_the_others_are_built():
+    source = factories.source()
+    factories.push(source, bees="Bees make honey.", cows="Cows make milk.")
+    source.language = "en"
+    source.save()
+    index = reindex.start(source)
+    succession.add_missing(index)
+    for _worker in range(3):
+        die_over(index, "cows")
+
+    assert reindex.run_to_end(index).stage == "ready"
+
+    refused = index.ledger.get(document__remote_id="cows")
+    assert (refused.state, refused.attempts) == ("failed", 3)
+    assert "made the worker stop three times" in refused.failure
+    assert index.ledger.get(document__remote_id="bees").state == "live"
