@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from knowledge import reindex
 from knowledge.models import Chunk, IndexedDocument, KnowledgeIndex, KnowledgeSource, Word
+from magnet.models import AIModel
 from tests import factories
+from tests.fake_openai import FakeOpenAI
 
 LONG = "# Bees\n\n" + "\n\n".join(
     f"Paragraph {n}. Bees make honey, and wax, in hive number {n}. " * 6 for n in range(9)
@@ -52,3 +54,15 @@ def assert_counted_right(index: KnowledgeIndex) -> None:
     assert index.lexeme_total == sum(chunks.values_list("lexeme_count", flat=True))
     assert not Word.objects.filter(index=index, document_frequency__lt=1).exists()
     assert Word.objects.filter(index=index).exists() == chunks.exists()
+
+
+def cloud_model(server: FakeOpenAI) -> AIModel:
+    """An embedding model of another provider than the built-in one."""
+    return AIModel.objects.create(
+        provider=factories.openai_provider(server.base_url),
+        slug="cloud-embed",
+        name="Cloud embed",
+        model_name="embed",
+        purpose="embedding",
+        dimensions=64,
+    )

@@ -15,7 +15,7 @@ from knowledge.models.leases import HEARTBEAT_LOST_AFTER
 from knowledge.uploads import PushedDocument
 from magnet.database import forget_configuration, in_database
 from magnet.errors import Conflict
-from magnet.models import AIModel, AuditEntry
+from magnet.models import AuditEntry
 from tests import factories
 from tests.fake_openai import Scripted
 from tests.knowledge.reindexing import (
@@ -24,6 +24,7 @@ from tests.knowledge.reindexing import (
     assert_counted_right,
     built,
     chunks_of,
+    cloud_model,
     source_that_wants_small_chunks,
     states_of,
     switched,
@@ -386,15 +387,3 @@ class TestUndoing:
 def queued() -> list[int]:
     tasks = [task.task for task in OrmQ.objects.all()]
     return [task["args"][0] for task in tasks if task["func"] == "knowledge.jobs.reindex_step"][-1:]
-
-
-def cloud_model(server):
-    provider = factories.openai_provider(server.base_url)
-    return AIModel.objects.create(
-        provider=provider,
-        slug="cloud-embed",
-        name="Cloud embed",
-        model_name="embed",
-        purpose="embedding",
-        dimensions=64,
-    )

@@ -12,7 +12,7 @@ from knowledge import indexing, ledger, reindex, succession
 from knowledge.models import KnowledgeIndex
 from tests import factories
 from tests.fake_openai import Scripted
-from tests.knowledge.test_reindex import cloud_model
+from tests.knowledge.reindexing import cloud_model
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
