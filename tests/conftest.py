@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from magnet.callers import SYSTEM, bind_caller
+
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fixtures_*.py"))]
 
 # They wait for real processes and browsers, on machines that others make busy: a second failure is a failure.
@@ -16,3 +18,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.get_closest_marker(name) for name in RUN_AGAIN_ONCE):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(autouse=True)
+def nobody_called_before() -> None:
+    """Each test begins as the product itself: a page that an earlier one asked for may have bound its person here."""
+    bind_caller(SYSTEM)
