@@ -6,6 +6,8 @@ BIN := .venv/bin
 PACKAGES := magnet knowledge tools_app agents conversations tests
 # How many processes share the tests.
 JOBS ?= 2
+# How often a test that fails is run again; one that then passes is listed as RERUN.
+RERUNS ?= 0
 
 .PHONY: run test lint format clean install lint-code lint-format lint-types lint-layers check-migrations check-deploy pytest
 .NOTPARALLEL:
@@ -51,7 +53,7 @@ check-deploy: .venv/installed-dev
 
 pytest: .venv/installed-dev
 	@echo "== pytest"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns $(RERUNS) -rfER
 
 format: .venv/installed-dev
 	@$(BIN)/ruff check --fix .
