@@ -37,6 +37,7 @@ class LoadedTool:
 
     slug: str
     name: str
+    description: str
     version: int
     sources: tuple[str, ...]
     search_mode: Any
@@ -78,6 +79,7 @@ def read(slug: str, *, version: int | None, draft: bool) -> LoadedTool:
     return LoadedTool(
         slug=slug,
         name=tool.name,
+        description=tool.description,
         version=chosen.number,
         sources=sources,
         search_mode=chosen.search_mode,

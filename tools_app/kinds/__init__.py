@@ -1,0 +1,10 @@
+"""The kinds of tools; a new one is a file here and a line below."""
+
+from __future__ import annotations
+
+from tools_app.kinds.base import Tool, ToolDescription, ToolResult
+from tools_app.kinds.rag import RagTools
+
+__all__ = ["KINDS", "Tool", "ToolDescription", "ToolResult"]
+
+KINDS: dict[str, type[Tool]] = {kind.kind: kind for kind in (RagTools,)}
