@@ -48,8 +48,6 @@ class SourceForm(forms.ModelForm):
         if not self.instance.pk and "embedding_model" in self.fields:
             model = AIModel.objects.for_use().filter(purpose=AIModel.Purpose.EMBEDDING, is_default=True).first()
             self.initial.setdefault("embedding_model", model.pk if model else None)
-        if "embedding_model" in self.fields:
-            self.fields["embedding_model"].help_text = ""
         writer = self.fields.get("context_model")
         if isinstance(writer, forms.ModelChoiceField):
             writer.queryset, writer.empty_label = writers(), _("None")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from magnet.any_config import AnyConfig
 from magnet.errors import NotConfigured
 
 
@@ -43,12 +44,6 @@ class Chunker(ABC):
     @abstractmethod
     def split(self, text: str) -> list[Piece]:
         """Cut `text` into pieces, in order and without overlap unless the Config asks for it."""
-
-
-class AnyConfig(BaseModel):
-    """Settings that nobody here can read, kept as they are."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 class MissingChunker(Chunker):

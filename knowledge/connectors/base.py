@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from magnet.any_config import AnyConfig
 from magnet.errors import FetchFailed, ListingFailed, SourceError
 
 
@@ -118,12 +119,6 @@ class Connector(ABC):
 
     def close(self) -> None:  # noqa: B027 - most connectors hold nothing open
         """Release connections."""
-
-
-class AnyConfig(BaseModel):
-    """Settings that nobody here can read, kept as they are."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 class MissingConnector(Connector):

@@ -92,7 +92,7 @@ class KnowledgeSource(Named, Tagged):
         limit_choices_to=Q(purpose="embedding"),
         related_name="knowledge_sources",
         verbose_name=_("embedding model"),
-        help_text=_("Fixed once documents are indexed."),
+        help_text=_("A change builds a new index beside the live one, which serves until you switch."),
     )
     context_model = models.ForeignKey(
         AIModel,

@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from magnet.any_config import AnyConfig
 from magnet.errors import NotConfigured
 
 if TYPE_CHECKING:
@@ -157,12 +158,6 @@ class ModelProvider(ABC):
 
     async def close(self) -> None:  # noqa: B027 (most kinds that hold nothing need not say so)
         """Release connections."""
-
-
-class AnyConfig(BaseModel):
-    """Settings that nobody here can read, kept as they are."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 class MissingProvider(ModelProvider):
