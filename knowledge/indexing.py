@@ -15,21 +15,16 @@ from psycopg.errors import ProgramLimitExceeded
 
 from knowledge import contexts, ledger, originals, run_log
 from knowledge.chunk_writer import replace as write
-from knowledge.connectors.base import Connector, RemoteDocument
-from knowledge.connectors.file_names import title_of
+from knowledge.connectors.base import Connector
 from knowledge.contexts import Extract as ExtractInContext
-from knowledge.cutting import Bill, cut, header, vector_key
-from knowledge.given_vectors import taken_over
+from knowledge.cutting import Bill, vector_key
 from knowledge.ledger import Failure
-from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
-from knowledge.prepared import Prepared, hash_of, replacement
-from knowledge.readers import read, read_text
-from knowledge.readers.base import Extract
+from knowledge.models import Chunk, IndexedDocument, KnowledgeIndex
+from knowledge.prepared import Prepared, prepare, replacement
 from knowledge.side_by_side import SideBySide
-from knowledge.stored_texts import NOTHING, StoredText, StoredTexts, is_read, texts_of
+from knowledge.stored_texts import StoredTexts, texts_of
 from magnet import gateway
 from magnet.errors import MagnetError, NotConfigured, ProviderError, StorageFull
-from magnet.language import detect
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +112,7 @@ def _prepare(
     outcome: Outcome,
 ) -> Prepared | None:
     try:
-        return prepare(index, entry, connector=connector, stored=stored, outcome=outcome)
+        return prepare(index, entry, connector=connector, stored=stored, bill=outcome)
     except (StorageFull, NotConfigured, OperationalError, InterfaceError):
         # No document is to blame for what the operator has to mend, nor for a fault of the database.
         raise
@@ -137,85 +132,6 @@ def _prepare(
     ledger.fail(entry, failure, token=token)
     outcome.failed += 1
     return None
-
-
-def prepare(
-    index: KnowledgeIndex,
-    entry: IndexedDocument,
-    *,
-    connector: Connector | None,
-    stored: StoredTexts,
-    outcome: Outcome,
-) -> Prepared:
-    """Fetch, read and cut one document; writes nothing but the original file."""
-    document = entry.document
-    columns, extract, vector = (
-        ({}, _as_stored(document, stored.take(document)), ())
-        if connector is None
-        else _extract(document, connector=connector, stored=stored)
-    )
-    title = document.given_title or extract.title or title_of(document.remote_id)
-    language = index.language or detect(extract.text)
-    given = taken_over(vector, text=extract.text, model=index.embedding_model)
-    # With the vector's key, so that the same text without it is embedded.
-    content_hash = hash_of(index.settings_hash, title, language, extract.text, *([given.key.hex()] if given else []))
-    is_stored = connector is None
-    prepared = Prepared(entry, title[:1_000], extract, language, content_hash, [], [], columns, is_stored)
-    if prepared.is_unchanged:
-        return prepared
-    if given:
-        return replace(prepared, pieces=[given.piece], keys=[given.key], given={given.key: given.vector})
-    model = index.embedding_model
-    pieces = cut(extract.text, chunker=index.chunker, config=index.chunker_config, model=model, bill=outcome)
-    keys = [
-        vector_key(model, header=header(title, piece.heading), text=extract.text[piece.start : piece.end])
-        for piece in pieces
-    ]
-    return replace(prepared, pieces=pieces, keys=keys)
-
-
-def _as_stored(document: Document, stored: StoredText) -> Extract:
-    return Extract(stored.text, document.title, stored.page_starts)
-
-
-def _extract(
-    document: Document, *, connector: Connector, stored: StoredTexts
-) -> tuple[dict[str, Any], Extract, tuple[float, ...]]:
-    """The text of the newest content, with the columns of the document that change by it, and a vector given along."""
-    vector: tuple[float, ...] = ()
-    held = stored.take(document) if connector.is_pushed or is_read(document) else NOTHING
-    if held.incoming is not None:
-        extract = read_text(held.incoming, media_type=document.media_type)
-        return {"fetched_version": document.version}, extract, vector
-    if is_read(document):
-        return {}, _as_stored(document, held), vector
-    if document.file and document.fetched_version == document.version:
-        body, columns = originals.read(document), {}
-        media_type, filename = document.media_type, document.remote_id
-    else:
-        content = connector.fetch(_remote(document))
-        original = originals.keep(content.body, filename=content.filename or document.remote_id, is_flushed=False)
-        body, vector, media_type = content.body, content.vector, content.media_type or document.media_type
-        filename = content.filename or document.remote_id
-        columns = {
-            "file": original.name,
-            "file_hash": original.sha256,
-            "file_bytes": original.size,
-            "media_type": media_type,
-            "fetched_version": document.version,
-        }
-    return columns, read(body, media_type=media_type, filename=filename), vector
-
-
-def _remote(document: Document) -> RemoteDocument:
-    return RemoteDocument(
-        remote_id=document.remote_id,
-        title=document.given_title,
-        url=document.url,
-        media_type=document.media_type,
-        version=document.version,
-        metadata=document.metadata,
-    )
 
 
 # -- Embed and write -----------------------------------------------------------------------------------------------

@@ -1,20 +1,26 @@
-"""A document on its way into an index: read and cut, and then the rows that are written of it."""
+"""A document on its way into an index: fetched, read and cut, and then the rows that are written of it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils import timezone
 
+from knowledge import originals
 from knowledge.chunk_writer import ChunkRow, Replacement
 from knowledge.chunkers.base import Piece
-from knowledge.cutting import header
-from knowledge.models import Document, IndexedDocument
+from knowledge.connectors.base import Connector, RemoteDocument
+from knowledge.connectors.file_names import title_of
+from knowledge.cutting import Bill, cut, header, vector_key
+from knowledge.given_vectors import taken_over
+from knowledge.models import Document, IndexedDocument, KnowledgeIndex
+from knowledge.readers import read, read_text
 from knowledge.readers.base import Extract
-from magnet.language import character_pairs, needs_character_pairs, search_configuration
+from knowledge.stored_texts import NOTHING, StoredText, StoredTexts, is_read
+from magnet.language import character_pairs, detect, needs_character_pairs, search_configuration
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,85 @@ class Prepared:
             f"{head}\n{self.extract.text[piece.start : piece.end]}"
             for head, piece in zip(self.headers(), self.pieces, strict=True)
         ]
+
+
+def prepare(
+    index: KnowledgeIndex,
+    entry: IndexedDocument,
+    *,
+    connector: Connector | None,
+    stored: StoredTexts,
+    bill: Bill,
+) -> Prepared:
+    """Fetch, read and cut one document; writes nothing but the original file."""
+    document = entry.document
+    columns, extract, vector = (
+        ({}, _as_stored(document, stored.take(document)), ())
+        if connector is None
+        else _extract(document, connector=connector, stored=stored)
+    )
+    title = document.given_title or extract.title or title_of(document.remote_id)
+    language = index.language or detect(extract.text)
+    given = taken_over(vector, text=extract.text, model=index.embedding_model)
+    # With the vector's key, so that the same text without it is embedded.
+    content_hash = hash_of(index.settings_hash, title, language, extract.text, *([given.key.hex()] if given else []))
+    is_stored = connector is None
+    prepared = Prepared(entry, title[:1_000], extract, language, content_hash, [], [], columns, is_stored)
+    if prepared.is_unchanged:
+        return prepared
+    if given:
+        return replace(prepared, pieces=[given.piece], keys=[given.key], given={given.key: given.vector})
+    model = index.embedding_model
+    pieces = cut(extract.text, chunker=index.chunker, config=index.chunker_config, model=model, bill=bill)
+    keys = [
+        vector_key(model, header=header(title, piece.heading), text=extract.text[piece.start : piece.end])
+        for piece in pieces
+    ]
+    return replace(prepared, pieces=pieces, keys=keys)
+
+
+def _as_stored(document: Document, stored: StoredText) -> Extract:
+    return Extract(stored.text, document.title, stored.page_starts)
+
+
+def _extract(
+    document: Document, *, connector: Connector, stored: StoredTexts
+) -> tuple[dict[str, Any], Extract, tuple[float, ...]]:
+    """The text of the newest content, with the columns of the document that change by it, and a vector given along."""
+    vector: tuple[float, ...] = ()
+    held = stored.take(document) if connector.is_pushed or is_read(document) else NOTHING
+    if held.incoming is not None:
+        extract = read_text(held.incoming, media_type=document.media_type)
+        return {"fetched_version": document.version}, extract, vector
+    if is_read(document):
+        return {}, _as_stored(document, held), vector
+    if document.file and document.fetched_version == document.version:
+        body, columns = originals.read(document), {}
+        media_type, filename = document.media_type, document.remote_id
+    else:
+        content = connector.fetch(_remote(document))
+        original = originals.keep(content.body, filename=content.filename or document.remote_id, is_flushed=False)
+        body, vector, media_type = content.body, content.vector, content.media_type or document.media_type
+        filename = content.filename or document.remote_id
+        columns = {
+            "file": original.name,
+            "file_hash": original.sha256,
+            "file_bytes": original.size,
+            "media_type": media_type,
+            "fetched_version": document.version,
+        }
+    return columns, read(body, media_type=media_type, filename=filename), vector
+
+
+def _remote(document: Document) -> RemoteDocument:
+    return RemoteDocument(
+        remote_id=document.remote_id,
+        title=document.given_title,
+        url=document.url,
+        media_type=document.media_type,
+        version=document.version,
+        metadata=document.metadata,
+    )
 
 
 def replacement(item: Prepared, vectors: dict[bytes, Any]) -> Replacement:
