@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from knowledge import alerting, ledger, originals, reindex, run_log, sync
+from knowledge import alerting, ledger, originals, reindex, run_log, sync, vector_lag
 from knowledge.models import KnowledgeIndex, SyncRun
 from magnet import retention
 
@@ -43,7 +43,7 @@ def remove_index(index_id: int) -> None:
 
 def tick() -> int:
     """Once a minute: start what is due, and go on with what nobody carries forward."""
-    return sync.start_due() + reindex.wake() + alerting.tell_of_late_ones()
+    return sync.start_due() + reindex.wake() + alerting.tell_of_late_ones() + vector_lag.tell()
 
 
 def sweep() -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,14 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from knowledge import vector_lag, vectors
 from knowledge.models import Chunk, DeletedDocument, DisabledChunk, Document, IndexedDocument, KnowledgeSource
 from knowledge.models.deletions import title_key
 from knowledge.models.documents import remote_key
 from magnet.callers import current_caller
-from magnet.errors import NotAllowed
+from magnet.errors import NotAllowed, VectorStoreUnavailable
 from magnet.models import AuditEntry, IdempotentRequest, SpanPayload
 
 WORDS_SECONDS = 20
@@ -93,7 +95,7 @@ def prove(source: KnowledgeSource, name: str, *, document_id: UUID | None = None
     ids = {row.pk for row in (*gone, *there)} | ({document_id} if document_id else set())
     files = {str(row.file) for row in gone if row.file} | {str(row.file.name) for row in there if row.file}
     wanted = Wanted(source, there, frozenset(ids), frozenset(files))
-    checks = tuple(check(wanted) for check in CHECKS)
+    checks = tuple(check(wanted) for check in CHECKS) + (_copies(wanted),) * vectors.is_external()
     proof = Proof(
         source=source,
         wanted=key,
@@ -128,6 +130,33 @@ def _chunks(wanted: Wanted) -> Check:
 def _vectors(wanted: Wanted) -> Check:
     rows = Chunk.objects.filter(document_id__in=wanted.ids).exclude(embedding=None)
     return Check("vectors", _("Vectors"), rows.count())
+
+
+def _copies(wanted: Wanted) -> Check:
+    """What the store beside PostgreSQL holds of these documents, and of chunks that are no more: whose those were,
+    nobody can say."""
+    label = _("Vectors in %(store)s") % {"store": vectors.chosen().label}
+    indexes = list(wanted.source.indexes.values_list("pk", flat=True))
+    try:
+        found = vector_lag.remains_of(wanted.ids, indexes=indexes)
+    except VectorStoreUnavailable as error:
+        return Check("vector_store", label, None, (_("It could not be asked: %(why)s") % {"why": error.detail},))
+    except TimeoutError:
+        said = _("The copy is too large to be looked through in time: `manage.py sync_vectors --check` does it.")
+        return Check("vector_store", label, None, (said,))
+    return Check("vector_store", label, found.on_their_way + found.left, tuple(_told_of(found)))
+
+
+def _told_of(found: vector_lag.Remains) -> Iterator[str]:
+    if found.on_their_way and found.oldest_at:
+        seconds = round((timezone.now() - found.oldest_at).total_seconds())
+        about = {"n": f"{found.on_their_way:,}", "seconds": f"{seconds:,}"}
+        yield _("Still %(n)s, of this document or another: the copy lags by %(seconds)s s.") % about
+    if found.left:
+        one = "%(n)s belongs to no chunk or to a document that is there."
+        many = "%(n)s belong to no chunk or to a document that is there."
+        yield ngettext(one, many, found.left) % {"n": f"{found.left:,}"}
+        yield _("`manage.py sync_vectors --check` removes what belongs to no chunk.")
 
 
 def _words(wanted: Wanted) -> Check:

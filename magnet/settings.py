@@ -336,7 +336,7 @@ CALLED_WITH_EVERY_BEAT = ["knowledge.recovery.go_on"]
 STEADY_COMMANDS = ["maintain_indexes", *(["sync_vectors"] if VECTOR_DB_TYPE != "pgvector" else [])]
 # What upper floors have opened in a process, given back when it ends, and what they have to say about its health.
 CLOSED_AT_THE_END = ["knowledge.vectors.close"]
-READINESS = ["knowledge.vectors.readiness"]
+READINESS = ["knowledge.vectors.readiness", "knowledge.vector_lag.readiness"]
 
 # Prompts, passages and answers are personal: they go sooner than the figures of their trace.
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from knowledge import health, ledger, proof, uploads
+from knowledge import health, ledger, proof, uploads, vector_lag
 from knowledge.admin.progress import progress_of, receipt_sentences
 from knowledge.admin.schedules import schedule_in_words
 from knowledge.models import Document, IndexedDocument, KnowledgeSource, SyncRun
@@ -50,6 +50,7 @@ def overview_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any)
         states=shown_states(source, states), history=[Past.of(run) for run in runs[:LAST_RUNS]], run=current,
         progress=progress_of(current) if current else None,
         last=last, receipt=receipt_sentences(last) if last else [], schedule=schedule_in_words(source),
+        lag=vector_lag.lag(list(source.indexes.values_list("pk", flat=True))),
         kind=source.connector_class.label, can_prove=bool(states) or source.deleted_documents.exists(),
         **problems_of(index, states),
     )  # fmt: skip

@@ -10,12 +10,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from knowledge import health
+from knowledge import health, vector_lag
 from knowledge.models import IndexedDocument, KnowledgeSource, SyncRun
 from magnet.admin.home import Notice, Panel, Step, brings_notices, brings_panels, brings_steps
 
 LAST_RUNS = 5
 MOST_ILL = 5
+# Copies of vectors follow within seconds; nobody need hear of that.
+SOME_SECONDS = 60
 
 
 @brings_steps
@@ -66,6 +68,16 @@ def ill_notices(request: HttpRequest) -> Iterable[Notice]:
             url=reverse("admin:knowledge_knowledgesource_overview", args=[source.pk]),
             action=_("Look at it"),
         )
+
+
+@brings_notices
+def vector_store_notices(request: HttpRequest) -> Iterable[Notice]:
+    if not request.user.has_perm("knowledge.view_syncrun"):
+        return
+    behind = vector_lag.lag()
+    if behind and behind.seconds > SOME_SECONDS:
+        level = "danger" if behind.stands_still else "warning"
+        yield Notice(str(behind), level=level)
 
 
 @brings_panels

@@ -27,6 +27,7 @@ class Event(models.TextChoices):
     SYNC_RECOVERED = "sync.recovered", _("A sync works again")
     SYNC_WAITING = "sync.waiting_for_approval", _("A sync waits for approval")
     SYNC_OVERDUE = "sync.overdue", _("A sync is overdue")
+    VECTORS_LAG = "vectors.lag", _("The vector store stands still, or has caught up")
     TEST = "test", _("A test")
 
 
