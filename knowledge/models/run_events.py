@@ -30,6 +30,9 @@ class SyncRunEvent(models.Model):
         verbose_name = _("line of a sync run")
         verbose_name_plural = _("lines of sync runs")
         ordering = ["id"]
+        indexes = [
+            models.Index(fields=["document_id"], condition=models.Q(document_id__isnull=False), name="line_of_document")
+        ]
 
     def __str__(self) -> str:
         return self.text

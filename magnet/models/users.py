@@ -47,6 +47,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         verbose_name=_("groups of documents"),
         help_text=_("Groups of the sources whose documents this person may find; with commas between them."),
     )
+    # The address that was proved to be theirs. A new one is proved anew, so nobody reads what is shared with somebody
+    # else by taking their address.
+    verified_email = models.EmailField(blank=True, editable=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -69,6 +72,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @property
+    def has_verified_email(self) -> bool:
+        return bool(self.email) and self.verified_email.casefold() == self.email.casefold()
+
+    def note_email(self, *, is_verified: bool) -> None:
+        """Keep whether the present address is proved to be theirs: it then counts as a group of documents."""
+        self.verified_email = self.email if is_verified else ""
+        self.save(update_fields=["verified_email"])
 
     def get_full_name(self) -> str:
         return self.name or self.email
