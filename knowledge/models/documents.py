@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -86,7 +85,6 @@ class Document(models.Model):
             models.UniqueConstraint(fields=["source", "remote_key"], name="document_is_unique_in_its_source")
         ]
         indexes = [
-            GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="document_by_metadata"),
             models.Index(fields=["source", "title"], name="document_by_title"),
         ]
 

@@ -68,6 +68,8 @@ class KnowledgeIndex(Leased):
     chunker = models.CharField(_("chunker"), max_length=50)
     chunker_config = models.JSONField(default=dict)
     language = models.CharField(max_length=10, blank=True)
+    # Which metadata its filters see, and as what (knowledge/metadata_fields.py); empty: all that there is.
+    metadata_fields = models.JSONField(_("metadata for filters"), default=list, blank=True, db_default=[])
     settings_hash = models.CharField(max_length=64)
     # Kept by each batch that writes chunks: BM25 needs the number of chunks and their mean length.
     chunk_count = models.PositiveBigIntegerField(_("chunks"), default=0)
@@ -201,6 +203,8 @@ class IndexedDocument(models.Model):
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     chunk_count = models.PositiveIntegerField(_("chunks"), default=0)
     indexed_at = models.DateTimeField(_("indexed"), null=True, blank=True)
+    # What filters see of the document: its metadata, typed as this generation wants it.
+    fields = models.JSONField(default=dict, blank=True, db_default={})
 
     objects: ClassVar[Any] = IndexedDocumentQuerySet.as_manager()
 
@@ -216,6 +220,7 @@ class IndexedDocument(models.Model):
             models.Index(fields=["index", "state"], name="ledger_by_state"),
             # A search asks for the languages of its generations, of which there are few.
             models.Index(fields=["index", "language"], condition=Q(chunk_count__gt=0), name="ledger_by_language"),
+            GinIndex(fields=["fields"], opclasses=["jsonb_path_ops"], name="ledger_by_fields"),
         ]
 
     def __str__(self) -> str:

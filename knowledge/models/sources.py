@@ -112,6 +112,13 @@ class KnowledgeSource(Named, Tagged):
         blank=True,
         help_text=_("Empty: found out for each document. For example en."),
     )
+    metadata_fields = models.JSONField(
+        _("metadata for filters"),
+        default=list,
+        blank=True,
+        db_default=[],
+        help_text=_("Empty: filters may use all metadata, as the source gives it."),
+    )
     deletion_guard_percent = models.PositiveSmallIntegerField(
         _("stop and ask when a sync would delete more than (%)"),
         default=20,
