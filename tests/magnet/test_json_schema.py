@@ -1,0 +1,93 @@
+"""Values are checked against JSON schemas in sentences, whatever schema or value comes from outside."""
+
+from __future__ import annotations
+
+import pytest
+
+from magnet.errors import InvalidInput
+from magnet.json_schema import check_schema, faults
+
+ORDER = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "integer", "maximum": 100},
+        "lines": {"type": "array", "items": {"type": "object", "required": ["article"]}},
+        "day": {"type": "string", "format": "date"},
+    },
+    "required": ["number"],
+    "additionalProperties": False,
+}
+
+
+def nested(depth: int) -> list:
+    outer: list = []
+    inner = outer
+    for _ in range(depth):
+        inner.append([])
+        inner = inner[0]
+    return outer
+
+
+def test_what_fits_has_no_faults():
+    assert faults(ORDER, {"number": 7, "lines": [{"article": "A"}], "day": "2026-01-31"}) == []
+
+
+def test_each_fault_is_a_sentence_that_names_its_place():
+    found = faults(ORDER, {"lines": [{}], "day": "soon", "colour": "red"})
+
+    assert "`number` is missing." in found
+    assert "`lines.0.article` is missing." in found
+    assert "There is no `colour`." in found
+    assert '`day`: "soon" is not a "date".' in found
+
+
+def test_a_fault_does_not_quote_a_whole_document():
+    found = faults({"type": "integer"}, "a" * 100_000)
+
+    assert len(found[0]) < 400
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ([], "is an object"),
+        ({"type": "nope"}, "nope"),
+        ({"pattern": "("}, "regex"),
+        ({"$ref": "#/nowhere"}, "/nowhere"),
+        ({"$schema": "http://127.0.0.1:1/mine"}, "127.0.0.1"),
+        ({"not": {"enum": [object()]}}, "not JSON"),
+    ],
+)
+def test_what_is_no_schema_is_refused_in_words(schema, said):
+    with pytest.raises(InvalidInput, match=said):
+        check_schema(schema)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.json", "file:///etc/passwd"])
+def test_a_reference_is_never_fetched(address):
+    with pytest.raises(InvalidInput, match="never fetched"):
+        check_schema({"properties": {"a": {"$ref": address}}})
+
+
+def test_a_schema_that_refers_to_itself_is_fine():
+    tree = {"type": "object", "properties": {"left": {"$ref": "#"}}, "required": ["name"]}
+
+    assert faults(tree, {"name": "a", "left": {"name": "b"}}) == []
+    assert faults(tree, {"name": "a", "left": {}}) == ["`left.name` is missing."]
+    check_schema({"allOf": [{"$ref": "#"}]})
+
+
+def test_a_pattern_that_would_run_for_ever_is_given_up():
+    found = faults({"properties": {"a": {"pattern": "^(a+)+(?=x)$"}}}, {"a": "a" * 5_000 + "!"})
+
+    assert len(found) == 1
+
+
+def test_a_schema_or_value_that_is_nested_without_end_is_refused_instead_of_followed():
+    with pytest.raises(InvalidInput, match="nested deeper"):
+        check_schema({"enum": nested(100_000)})
+    assert "nested deeper" in faults({"items": {"$ref": "#"}}, nested(100_000))[0]
+
+
+def test_only_the_first_faults_of_thousands_are_told():
+    assert len(faults({"items": {"type": "string"}}, list(range(10_000)))) == 20
