@@ -189,14 +189,26 @@ def current_trace() -> TraceRecord | None:
 def without_texts() -> Iterator[None]:
     """What is said to models meanwhile is not kept: for work over whole documents, of which only figures matter."""
     here = current_trace()
-    before = here.recording if here else ""
-    if here is not None and before == "full":
-        here.recording = "metadata"
+    if here is None:
+        yield
+        return
+    with _recording_at_most(here, "metadata"):
+        yield
+
+
+@contextmanager
+def _recording_at_most(record: TraceRecord, recording: str) -> Iterator[None]:
+    before = record.recording
+    record.recording = least(recording, before)
     try:
         yield
     finally:
-        if here is not None:
-            here.recording = before
+        record.recording = before
+
+
+def least(*recordings: str) -> str:
+    """Of several levels, the one that keeps the least."""
+    return min(recordings, key=RECORDINGS.index)
 
 
 @contextmanager
@@ -210,11 +222,14 @@ def trace(
     caller: Caller | None = None,
     recording: str = "full",
 ) -> Iterator[TraceRecord]:
-    """One request from outside. Within another trace it becomes a span of that one, which is what is yielded."""
+    """One request from outside. Within another trace it becomes a span of that one, which is what is yielded.
+
+    `recording` is the most that is kept of it; the caller may allow less.
+    """
     outer = current_trace()
     if outer is not None:
         outer.versions.update(versions or {})
-        with span(f"{feature} {slug}".strip()):
+        with span(f"{feature} {slug}".strip()), _recording_at_most(outer, recording):
             yield outer
         return
     caller = caller or current_caller()
@@ -224,7 +239,7 @@ def trace(
         summary=summary,
         channel=channel,
         caller=caller,
-        recording=min(recording, caller.recording, key=RECORDINGS.index),
+        recording=least(recording, caller.recording),
         versions=dict(versions or {}),
     )
     with _entered(_Here(record)), _closing(record):

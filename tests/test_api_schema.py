@@ -9,7 +9,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from magnet.prompts import ensure_default_prompts
+from magnet.default_prompts import ensure_default_prompts
 from tests import factories
 from tests.fixtures_api import bearer
 from tools_app.models import RagTool

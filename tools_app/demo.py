@@ -10,8 +10,8 @@ from django.db import transaction
 from knowledge import sync
 from knowledge.models import KnowledgeSource, SyncRun
 from magnet import groups
+from magnet.default_prompts import ensure_default_prompts
 from magnet.models import AIModel, AuditEntry
-from magnet.prompts import ensure_default_prompts
 from magnet.provisioning import ensure_providers
 from tools_app.models import RagTool
 

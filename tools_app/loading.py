@@ -8,27 +8,17 @@ from functools import partial
 from typing import Any
 
 from knowledge.models import KnowledgeIndex
+from magnet import prompts
 from magnet.database import cached
+from magnet.default_prompts import RAG_ANSWER
 from magnet.errors import NotConfigured, NotFound
 from magnet.models import AIModel, PromptTemplate
-from magnet.prompts import RAG_ANSWER, variables_of
+from magnet.prompt_parts import variables_of
+from magnet.prompts import LoadedPrompt
 from tools_app.models import RagTool, RagToolVersion
 
 # What answering fills into a prompt template.
 VARIABLES = frozenset({"question", "passages"})
-
-
-@dataclass(frozen=True)
-class LoadedPrompt:
-    slug: str
-    # None: the template of this slug does not exist, and the text it starts with serves.
-    version: int | None
-    version_id: int | None
-    instructions: str
-    prompt: str
-    temperature: float | None
-    max_output_tokens: int | None
-    ai_model: AIModel | None
 
 
 @dataclass(frozen=True)
@@ -94,29 +84,18 @@ def read(slug: str, *, version: int | None, draft: bool) -> LoadedTool:
 
 
 def read_prompt(version: RagToolVersion) -> LoadedPrompt:
-    template = (
-        PromptTemplate.objects.select_related("live")
-        .filter(**({"pk": version.prompt_template_id} if version.prompt_template_id else {"slug": RAG_ANSWER.slug}))
-        .first()
-    )
-    row: Any = RAG_ANSWER if template is None else template.version(None)
-    unknown = sorted(variables_of(row.instructions + row.prompt) - VARIABLES)
+    """Raises NotConfigured where it needs what nobody will fill in: a misspelt variable, most likely."""
+    named: PromptTemplate | None = version.prompt_template
+    prompt = prompts.read(named.slug if named is not None else RAG_ANSWER.slug)
+    mentioned = variables_of(prompt.instructions + prompt.prompt)
+    needed = {variable.name for variable in prompt.variables if variable.default is None}
+    unknown = sorted(mentioned & needed - VARIABLES)
     if unknown:
         raise NotConfigured(
-            f"The prompt template “{template}” has {{{unknown[0]}}}, which no RAG tool fills in. "
+            f"The prompt template “{prompt.name}” has {{{unknown[0]}}}, which no RAG tool fills in. "
             "Use {question} and {passages}, and publish the template."
         )
-    is_stored = template is not None
-    return LoadedPrompt(
-        slug=template.slug if template is not None else RAG_ANSWER.slug,
-        version=row.number if is_stored else None,
-        version_id=row.pk if is_stored else None,
-        instructions=row.instructions,
-        prompt=row.prompt,
-        temperature=row.temperature,
-        max_output_tokens=row.max_output_tokens if is_stored else None,
-        ai_model=usable(row.ai_model_id) if is_stored else None,
-    )
+    return prompt
 
 
 def chat_model(version: RagToolVersion, prompt: LoadedPrompt, *, tool_name: str) -> AIModel:
@@ -124,28 +103,15 @@ def chat_model(version: RagToolVersion, prompt: LoadedPrompt, *, tool_name: str)
     if version.ai_model_id is None:
         default: AIModel = prompt.ai_model or AIModel.objects.default_for("chat")
         return default
-    own: AIModel = usable(version.ai_model_id, of=tool_name)
+    own: AIModel = prompts.usable(version.ai_model_id, of=tool_name)
     return own
-
-
-def usable(model_id: int | None, *, of: str = "") -> Any:
-    if model_id is None:
-        return None
-    model = AIModel.objects.for_use().filter(pk=model_id).first()
-    if model is None:
-        name = AIModel.objects.get(pk=model_id).name
-        raise NotConfigured(
-            f"The model “{name}”{f' of “{of}”' if of else ''} or its provider is not active. "
-            "Make it active in the admin under Models, or choose another model."
-        )
-    return model
 
 
 def versions_of(slug: str, version: RagToolVersion, prompt: LoadedPrompt, sources: Iterable[str]) -> dict[str, Any]:
     generations = KnowledgeIndex.objects.filter(source__slug__in=sources, status=KnowledgeIndex.Status.LIVE)
     return {
         "rag_tool": {"slug": slug, "version": version.number, "id": version.pk, "revision": version.identity.revision},
-        "prompt_template": {"slug": prompt.slug, "version": prompt.version, "id": prompt.version_id},
+        "prompt_template": prompt.as_version(),
         "indexes": {
             source: {"generation": number, "id": pk}
             for source, number, pk in generations.values_list("source__slug", "number", "pk")

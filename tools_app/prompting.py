@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from knowledge.retrieval import Passage
-from magnet.prompts import render
-from magnet.providers.base import ChatMessage, ChatRequest, Evidence
+from magnet import prompts
+from magnet.providers.base import ChatRequest, Evidence
 from magnet.tokens import truncate
 from tools_app.answers import CitedPassage, place_of
 from tools_app.citations import without_markers
@@ -51,25 +50,13 @@ def cut(passage: Passage, *, max_tokens: int) -> Passage:
 
 
 def request_for(tool: LoadedTool, question: str, passages: Sequence[CitedPassage]) -> ChatRequest:
-    prompt = tool.prompt
-    variables = {"question": question, "passages": "\n\n".join(delimited(passage) for passage in passages)}
-    messages = [ChatMessage("user", render(prompt.prompt, **variables))]
-    if prompt.instructions.strip():
-        messages.insert(0, ChatMessage("system", render(prompt.instructions, **variables)))
-    return ChatRequest(
-        model=tool.model.model_name,
-        messages=messages,
-        max_output_tokens=prompt.max_output_tokens,
-        options=options(tool),
+    return prompts.request_for(
+        tool.prompt,
+        {"question": question, "passages": "\n\n".join(delimited(passage) for passage in passages)},
+        model=tool.model,
         question=question,
-        evidence=[Evidence(p.number, without_markers(p.text), title=p.title) for p in passages],
+        evidence=tuple(Evidence(p.number, without_markers(p.text), title=p.title) for p in passages),
     )
-
-
-def options(tool: LoadedTool) -> dict[str, Any]:
-    if tool.prompt.temperature is None or not tool.model.takes_temperature:
-        return {}
-    return {"temperature": tool.prompt.temperature}
 
 
 def delimited(passage: CitedPassage) -> str:

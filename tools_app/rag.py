@@ -103,7 +103,10 @@ def _numbers(passages: Sequence[CitedPassage]) -> range:
 
 @contextmanager
 def _answering(tool: LoadedTool, question: str) -> Iterator[_Answering]:
-    with trace(feature="rag_tool", slug=tool.slug, summary=question, versions=tool.versions) as record:
+    recording = tool.prompt.recording
+    with trace(
+        feature="rag_tool", slug=tool.slug, summary=question, versions=tool.versions, recording=recording
+    ) as record:
         yield _Answering(tool, question, record)
 
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy
 
 from magnet.admin.menu import MODELS, MenuEntry
 from magnet.admin.versions import VersionedAdmin
+from magnet.default_prompts import RAG_ANSWER
 from magnet.models import PromptTemplate
-from magnet.prompts import RAG_ANSWER
 
 
 @admin.register(PromptTemplate)

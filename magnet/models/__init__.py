@@ -1,7 +1,7 @@
 """The tables of the ground floor."""
 
 from magnet.models.access import ApiKey, AuditEntry
-from magnet.models.prompts import PromptTemplate, PromptTemplateVersion
+from magnet.models.prompts import PromptTemplate, PromptTemplateVersion, PromptTestInput
 from magnet.models.providers import AIModel, Provider
 from magnet.models.requests import IdempotentRequest
 from magnet.models.traces import Span, SpanPayload, Trace
@@ -19,6 +19,7 @@ __all__ = [
     "LimitLease",
     "PromptTemplate",
     "PromptTemplateVersion",
+    "PromptTestInput",
     "Provider",
     "Publication",
     "Span",

@@ -11,7 +11,7 @@ from knowledge.models import SyncRun
 from magnet import groups
 from magnet.admin.base import ReadOnlyAdmin
 from magnet.models import AIModel, ApiKey, AuditEntry, PromptTemplate, Provider, Trace, User
-from magnet.prompts import ensure_default_prompts
+from magnet.default_prompts import ensure_default_prompts
 from tests import factories
 from tests.fixtures_admin import HOSTILE
 from tests.magnet.test_admin_providers import OPTIONS

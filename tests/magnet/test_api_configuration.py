@@ -9,7 +9,7 @@ import pytest
 from magnet import tracing
 from magnet.database import in_database
 from magnet.models import AuditEntry, Provider
-from magnet.prompts import ensure_default_prompts
+from magnet.default_prompts import ensure_default_prompts
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

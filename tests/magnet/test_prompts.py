@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from magnet.default_prompts import DEFAULT_PROMPTS, RAG_ANSWER, ensure_default_prompts
 from magnet.errors import InvalidInput
 from magnet.models import PromptTemplate
-from magnet.prompts import DEFAULT_PROMPTS, RAG_ANSWER, ensure_default_prompts, render, variables_of
+from magnet.prompt_parts import render, variables_of
 
 
 def test_variables_are_filled_in() -> None:

@@ -12,8 +12,8 @@ from django.test import Client
 
 from magnet import tracing
 from magnet.database import forget_configuration, in_database
+from magnet.default_prompts import ensure_default_prompts
 from magnet.models import AIModel, Trace, User
-from magnet.prompts import ensure_default_prompts
 from tests import factories
 from tests.fake_openai import Scripted
 from tests.fixtures_api import bearer

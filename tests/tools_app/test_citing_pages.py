@@ -10,8 +10,8 @@ from knowledge import sync
 from knowledge.models import SyncRun
 from knowledge.pages import Pages
 from magnet.database import forget_configuration, in_database
+from magnet.default_prompts import ensure_default_prompts
 from magnet.models import AIModel
-from magnet.prompts import ensure_default_prompts
 from tests import factories
 from tests.fake_openai import Scripted
 from tests.knowledge import files

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from magnet.default_prompts import ensure_default_prompts
 from magnet.errors import InvalidInput, NotFound
-from magnet.prompts import ensure_default_prompts
 from tests import factories
 from tools_app.kinds import KINDS
 from tools_app.models import RagTool

@@ -10,6 +10,7 @@ import pytest
 from knowledge.models import KnowledgeSource
 from magnet import tracing
 from magnet.database import close_raw_pool, forget_configuration, in_database
+from magnet.default_prompts import ensure_default_prompts
 from magnet.errors import (
     InvalidInput,
     NotConfigured,
@@ -20,7 +21,6 @@ from magnet.errors import (
     ProviderRefusedKey,
 )
 from magnet.models import AIModel, PromptTemplate, Span, Trace
-from magnet.prompts import ensure_default_prompts
 from magnet.web.streaming import Event
 from tests import factories
 from tests.fake_openai import Scripted

@@ -11,7 +11,7 @@ import pytest
 
 from knowledge import reindex
 from knowledge.models import KnowledgeSource
-from magnet.prompts import ensure_default_prompts
+from magnet.default_prompts import ensure_default_prompts
 from tests import factories
 from tests.knowledge.reindexing import ask_for_chunks_of
 from tests.processes import ROOT
