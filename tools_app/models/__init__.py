@@ -1,5 +1,6 @@
 """The tables of tools."""
 
+from tools_app.models.api_tools import ApiDocument, ApiServer, ApiTool
 from tools_app.models.rag_tools import RagTool, RagToolSource, RagToolVersion
 
-__all__ = ["RagTool", "RagToolSource", "RagToolVersion"]
+__all__ = ["ApiDocument", "ApiServer", "ApiTool", "RagTool", "RagToolSource", "RagToolVersion"]
