@@ -317,6 +317,7 @@ def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
         cursor.execute("delete from knowledge_indexeddocument where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_document where id = any(%(ids)s)", found)
     Trace.objects.blank_documents(found["ids"])
+    run_log.forget_documents(found["ids"])
     transaction.on_commit(partial(originals.discard, [row.file.name or "" for row in rows]))
     return len(rows)
 

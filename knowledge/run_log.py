@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ Level = SyncRunEvent.Level
 MOST_FAILURES = 500
 MAX_CHARACTERS = 2_000
 KEPT = timedelta(days=180)
+BLANKED = "This line was about a document that has been deleted."
 
 
 def say(run: SyncRun, text: str, *, level: str = Level.INFO, document: UUID | None = None) -> None:
@@ -101,6 +103,14 @@ def lines(run: SyncRun, *, after: int = 0, limit: int = 1_000) -> list[SyncRunEv
     return list(reversed(newest))
 
 
+def forget_documents(documents: Sequence[UUID]) -> int:
+    """Blank what runs have said of documents that are deleted: their titles outlive them nowhere."""
+    lines = SyncRunEvent.objects.filter(document_id__in=documents)
+    return lines.update(text=BLANKED, document_id=None)
+
+
 def forget() -> int:
-    """Remove old lines; the receipts of their runs stay."""
+    """Remove old lines, the receipts of their runs stay; blank what was said of documents while they were deleted."""
+    gone = SyncRunEvent.objects.exclude(document_id=None).exclude(document_id__in=Document.objects.values("pk"))
+    gone.update(text=BLANKED, document_id=None)
     return SyncRunEvent.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]

@@ -114,14 +114,14 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
 
 def lines_of(run: SyncRun, *, after: int = 0) -> list[dict[str, Any]]:
-    """Without those about documents that are not for this person."""
+    """Without those about documents that are not for this person, or of which nobody knows any more."""
     rows = run_log.lines(run, after=after)
     groups = current_caller().groups
-    hidden: set[Any] = set()
     if groups is not None:
         named = Document.objects.filter(pk__in=[row.document_id for row in rows if row.document_id])
-        hidden = set(named.values_list("pk", flat=True)) - set(named.visible_to(groups).values_list("pk", flat=True))
-    return [line_of(row) for row in rows if row.document_id not in hidden]
+        shown = {None, *named.visible_to(groups).values_list("pk", flat=True)}
+        rows = [row for row in rows if row.document_id in shown]
+    return [line_of(row) for row in rows]
 
 
 def line_of(row: SyncRunEvent) -> dict[str, Any]:

@@ -89,10 +89,17 @@ def _load_key(key: str) -> KnownKey:
         id=str(row.pk),
         label=row.name,
         scopes=scopes,
-        groups=_groups(scopes, row.document_groups),
+        groups=_groups_of_key(row, scopes),
         requests_per_minute=row.requests_per_minute,
     )
     return KnownKey(caller, row.expires_at, _refusal(row))
+
+
+def _groups_of_key(row: ApiKey, scopes: frozenset[str]) -> tuple[str, ...] | None:
+    """Those that the key was given, within those of its owner now: it never finds more than its owner does."""
+    groups = _groups(scopes, row.document_groups)
+    limit = caller_for(row.owner).groups if row.owner is not None else None
+    return groups if groups is None or limit is None else tuple(name for name in groups if name in limit)
 
 
 def _refusal(row: ApiKey) -> str:
@@ -140,7 +147,9 @@ def scopes_of(user: User) -> frozenset[str]:
 
 def caller_for(user: User) -> Caller:
     scopes = scopes_of(user)
-    groups = _groups(scopes, [*user.document_groups, user.email])
+    # An address that nobody has proved may be that of somebody else, with whom documents are shared.
+    proved = [user.email] if user.has_verified_email else []
+    groups = _groups(scopes, [*user.document_groups, *proved])
     return Caller(kind="user", id=str(user.pk), label=str(user), scopes=scopes, person=user.email, groups=groups)
 
 

@@ -1,12 +1,16 @@
 """Who may find what: documents of a group are found by its people and keys only, and nothing said means no."""
 
+import psycopg
 import pytest
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from knowledge import sync, uploads
 from knowledge.uploads import PushedDocument
-from magnet.database import forget_configuration, in_database
+from magnet import groups
+from magnet.database import CHANNEL, _conninfo, forget_configuration, in_database
 from magnet.models import Span, SpanPayload, Trace, User
 from tests import factories
 from tests.fixtures_admin import signed_in
@@ -43,8 +47,8 @@ ASKED = {"query": "red house", "limit": 10}
 def found(source, issue_key, anonymous):
     """What a key finds: found(scopes=…, groups=…, headers=…)."""
 
-    async def found(*, scopes=SEARCH, groups=(), headers=None) -> set[str]:
-        key = await in_database(lambda: issue_key(*scopes, document_groups=groups))
+    async def found(*, scopes=SEARCH, groups=(), headers=None, **fields) -> set[str]:
+        key = await in_database(lambda: issue_key(*scopes, document_groups=groups, **fields))
         sent = {**bearer(key), **(headers or {})}
         answer = await anonymous.post("/api/knowledge-sources/house/search", json=ASKED, headers=sent)
         assert answer.status_code == 200, answer.text
@@ -114,6 +118,35 @@ async def test_that_a_document_exists_is_not_theirs_to_know(source, issue_key, a
     assert hidden.replace("salaries", "nothing") == unknown
     assert proof.status_code == 403
     assert "whatever groups" in proof.json()["detail"]
+
+
+async def test_a_key_finds_nothing_that_its_owner_no_longer_finds(found):
+    def make() -> User:
+        groups.seed()
+        owner = User.objects.create_user("owen@example.com", document_groups=["hr"])
+        owner.groups.set(Group.objects.filter(name="Viewer"))
+        return owner
+
+    owner = await in_database(make)
+    assert await found(groups=["hr"], owner=owner) == {"lunch", "salaries"}
+
+    await in_database(lambda: User.objects.filter(pk=owner.pk).update(document_groups=["sales"]))
+    forget_configuration()
+    owner = await in_database(lambda: User.objects.get(pk=owner.pk))
+    assert await found(groups=["hr"], owner=owner) == {"lunch"}
+    assert await found(scopes=["all"], owner=owner) == {"lunch"}
+
+
+@pytest.mark.parametrize("table", ["magnet_user_groups", "magnet_user_user_permissions", "auth_group_permissions"])
+def test_every_process_hears_at_once_that_somebody_lost_a_right(db, table):
+    groups.seed()
+    person = User.objects.create_user("owen@example.com")
+    person.groups.set(Group.objects.all())
+    person.user_permissions.set(Permission.objects.all()[:1])
+    with psycopg.connect(_conninfo(), autocommit=True) as listener, connection.cursor() as cursor:
+        listener.execute(f"listen {CHANNEL}")
+        cursor.execute(f"delete from {table}")
+        assert [notice.payload for notice in listener.notifies(timeout=60, stop_after=1)] == [table]
 
 
 async def test_a_key_hands_on_no_groups_that_it_lacks(issue_key, anonymous):

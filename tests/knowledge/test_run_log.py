@@ -7,8 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from knowledge import jobs, run_log, sync
+from knowledge import jobs, ledger, run_log, sync
+from knowledge.admin.runs import lines_of
 from knowledge.models import SyncRunEvent
+from magnet.callers import Caller, acting_as
+from magnet.ids import uuid7
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,3 +79,27 @@ def test_the_log_is_read_from_where_one_left_off_and_forgotten_in_the_end(folder
     SyncRunEvent.objects.update(at=timezone.now() - timedelta(days=200))
     assert jobs.sweep()["run_lines"] > 0
     assert said(run) == []
+
+
+def test_a_deleted_document_is_named_nowhere_in_the_log(folder):
+    (folder / "secret merger.md").write_text("")
+    run = factories.sync_now(factories.folder_source(folder))
+    assert any("secret merger" in line for line in said(run))
+
+    ledger.delete_documents([line.document_id for line in run_log.lines(run) if line.document_id])
+
+    assert not any("secret merger" in line for line in said(run))
+    assert run_log.BLANKED in said(run)
+
+
+def test_a_line_that_was_written_while_its_document_was_deleted_is_shown_to_few_and_blanked(folder):
+    run = factories.sync_now(factories.folder_source(folder))
+    run_log.say(run, "“secret merger” failed: it is empty.", document=uuid7())
+
+    with acting_as(Caller(kind="user", groups=("sales",))):
+        shown = [line["text"] for line in lines_of(run)]
+    assert not any("secret merger" in line for line in shown)
+    assert len(shown) == len(said(run)) - 1
+
+    jobs.sweep()
+    assert not any("secret merger" in line for line in said(run))

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from magnet.models import AuditEntry, User
+from magnet.web.auth import caller_for
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long sentence of mine"
@@ -58,10 +59,10 @@ def test_the_page_of_an_invitation_looks_like_the_sign_in(owner):
 def test_an_invitation_is_also_sent_where_mail_is_configured(owner, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
-    _, link = invite(owner)
+    invite(owner)
 
     assert mail.outbox[0].to == ["vera@example.com"]
-    assert link in mail.outbox[0].body
+    assert "/choose-password/" in mail.outbox[0].body
 
 
 def test_an_invitation_goes_on_when_the_mail_server_is_down(owner, settings):
@@ -206,3 +207,79 @@ def test_nobody_gets_a_link_for_somebody_who_may_find_more(desk, owner):
     allowed = owner.post(reverse("admin:magnet_user_new_link", args=[vera.pk]))
 
     assert (refused.status_code, allowed.status_code) == (403, 200)
+
+
+# -- Whose address it is -----------------------------------------------------------------------------------------
+
+
+def mailed_link():
+    return next(word for word in mail.outbox[-1].body.split() if "choose-password" in word)
+
+
+def groups_of(address):
+    return set(caller_for(User.objects.get(email=address)).groups or ())
+
+
+@pytest.fixture
+def mail_server(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+
+def test_who_comes_by_the_link_in_the_mail_has_proved_the_address(owner, mail_server):
+    _, shown = invite(owner)
+    assert groups_of("vera@example.com") == set()
+    assert shown not in mail.outbox[0].body
+
+    _, answer = follow(mailed_link())
+
+    assert answer.headers["Location"] == reverse("admin:index")
+    assert groups_of("vera@example.com") == {"vera@example.com"}
+    assert "This link no longer works" in follow(shown)[1].content.decode()
+
+
+def test_who_comes_by_a_link_that_others_have_seen_has_proved_nothing(owner, mail_server):
+    _, link = invite(owner)
+    follow(link)
+    assert groups_of("vera@example.com") == set()
+
+
+def test_whoever_takes_an_account_over_by_a_shown_link_gets_no_documents_of_its_address(owner, mail_server):
+    invite(owner)
+    follow(mailed_link())
+    vera = User.objects.get(email="vera@example.com")
+
+    link = owner.post(reverse("admin:magnet_user_new_link", args=[vera.pk])).context["link"]
+    follow(link, "another long sentence")
+
+    assert groups_of("vera@example.com") == set()
+
+
+def test_a_new_address_is_not_proved_by_the_old_one(owner, mail_server):
+    invite(owner)
+    follow(mailed_link())
+    vera = User.objects.get(email="vera@example.com")
+
+    page = reverse("admin:magnet_user_change", args=[vera.pk])
+    owner.post(page, {"email": "boss@example.com", "name": "Vera", "is_active": "on"})
+
+    assert groups_of("boss@example.com") == set()
+    assert "Not confirmed" in owner.get(page).content.decode()
+
+
+def test_an_owner_confirms_an_address_and_nobody_else_does(owner, member):
+    invite(owner)
+    vera = User.objects.get(email="vera@example.com")
+    confirm = reverse("admin:magnet_user_confirm_email", args=[vera.pk])
+    recruiter = member("Viewer")
+    rights = Permission.objects.filter(codename__in=["view_user", "change_user"])
+    User.objects.get(email="viewer@example.com").user_permissions.set(rights)
+    page = reverse("admin:magnet_user_change", args=[vera.pk])
+
+    assert "Confirm the address" not in recruiter.get(page).content.decode()
+    recruiter.post(confirm)
+    assert groups_of("vera@example.com") == set()
+
+    assert "Confirm the address" in owner.get(page).content.decode()
+    owner.post(confirm)
+    assert groups_of("vera@example.com") == {"vera@example.com"}
+    assert AuditEntry.objects.filter(verb="confirmed the address of", object_id=str(vera.pk)).exists()
