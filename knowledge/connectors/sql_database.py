@@ -9,10 +9,10 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from knowledge.connectors.base import KEEP_THE_REST, Connector, Content, Gone, ListingItem, RemoteDocument
-from knowledge.connectors.sql_dialects import Dialect, Encryption, dialect_at
+from knowledge.connectors.sql_dialects import Dialect, OfDatabase, kind_at
 from knowledge.connectors.sql_rows import Mapped, Row, is_filled, name_of
 from knowledge.connectors.sql_statement import MAX_LENGTH, Condition, refused_statement
 from magnet.errors import FetchFailed, ListingFailed, SourceError
@@ -30,19 +30,7 @@ MARKERS: dict[str, Any] = {
 }
 
 
-class SqlDatabaseConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    address: str = Field(
-        title="Address of the database",
-        min_length=1,
-        description="Such as postgresql://db.example.com:5432/crm, mysql://db.example.com/crm, or sqlite:///srv/crm.db "
-        "below a folder that the operator has opened.",
-    )
-    user: str = Field(default="", title="User name", description="Best one that may only read.")
-    encryption: Encryption = Field(
-        default="when_offered", title="Encryption", description="“verified” also checks the server's certificate."
-    )
+class SqlDatabaseConfig(OfDatabase):
     query: str = Field(
         title="Query",
         min_length=1,
@@ -88,8 +76,8 @@ class SqlDatabaseConfig(BaseModel):
 
     @field_validator("query")
     @classmethod
-    def is_one_reading_statement(cls, value: str) -> str:
-        if refusal := refused_statement(value):
+    def is_one_reading_statement(cls, value: str, info: ValidationInfo) -> str:
+        if refusal := refused_statement(value, kind_at(str(info.data.get("address", "")))):
             raise ValueError(refusal)
         return value
 
@@ -229,13 +217,7 @@ class SqlDatabaseConnector(Connector):
 
 
 def dialect_of(config: SqlDatabaseConfig, *, password: str) -> Dialect:
-    return dialect_at(
-        config.address,
-        user=config.user,
-        password=password,
-        encryption=config.encryption,
-        timeout_seconds=config.timeout_seconds,
-    )
+    return config.dialect(password=password, timeout_seconds=config.timeout_seconds)
 
 
 def is_in_the_future(value: Any) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, cast
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
+from pydantic import BaseModel, ConfigDict, Field
 
 from knowledge.connectors.folder import is_open_to_us
 from knowledge.connectors.sql_statement import Condition, Spelling
@@ -87,7 +88,7 @@ class Dialect(ABC):
 
 class PostgreSQL(Dialect):
     label: ClassVar[str] = "PostgreSQL"
-    spelling: ClassVar[Spelling] = Spelling(quote='"', placeholder="%s")
+    spelling: ClassVar[Spelling] = Spelling(kind="postgresql", quote='"', placeholder="%s")
     port: ClassVar[int] = 5432
     MODES: ClassVar[dict[Encryption, str]] = {
         "when_offered": "prefer",
@@ -145,7 +146,7 @@ class PostgreSQL(Dialect):
 
 class MySQL(Dialect):
     label: ClassVar[str] = "MySQL"
-    spelling: ClassVar[Spelling] = Spelling(quote="`", placeholder="%s")
+    spelling: ClassVar[Spelling] = Spelling(kind="mysql", quote="`", placeholder="%s")
     port: ClassVar[int] = 3306
     UNKNOWN_VARIABLE: ClassVar[int] = 1193
     # Of MySQL (ER_QUERY_TIMEOUT) and MariaDB (ER_STATEMENT_TIMEOUT).
@@ -157,6 +158,8 @@ class MySQL(Dialect):
         try:
             with closing(self._connection(driver)) as connection, closing(connection.cursor()) as cursor:
                 self._limit(cursor, driver)
+                # The session first: whatever ends the transaction, nothing is written after it.
+                cursor.execute("set session transaction read only")
                 cursor.execute("start transaction read only")
                 cursor.execute(text, values or None)
                 yield from cursor
@@ -232,9 +235,10 @@ class MySQL(Dialect):
 
 class SQLite(Dialect):
     label: ClassVar[str] = "SQLite"
-    spelling: ClassVar[Spelling] = Spelling(quote='"', placeholder="?")
+    spelling: ClassVar[Spelling] = Spelling(kind="sqlite", quote='"', placeholder="?")
     # SQLite looks at the clock after so many of its small steps.
     STEPS: ClassVar[int] = 10_000
+    LARGEST_VALUE: ClassVar[int] = 64 * 1024 * 1024
     READING: ClassVar[set[int]] = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, 33}
 
     def rows(self, statement: str, *, condition: Condition | None = None, limit: int | None = None) -> Iterator[Row]:
@@ -257,8 +261,12 @@ class SQLite(Dialect):
         try:
             connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=CONNECT_SECONDS)
             connection.execute("pragma query_only = on")
+            # Views of a file that somebody else has made call no function that could do harm.
+            connection.execute("pragma trusted_schema = off")
         except sqlite3.Error as error:
             raise self.unreachable(error) from error
+        # One expression must not fill the memory.
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.LARGEST_VALUE)
         connection.set_authorizer(self._may)
         deadline = time.monotonic() + self.login.timeout_seconds
         connection.set_progress_handler(lambda: time.monotonic() > deadline, self.STEPS)
@@ -271,6 +279,32 @@ class SQLite(Dialect):
         return sqlite3.SQLITE_OK if is_allowed else sqlite3.SQLITE_DENY
 
 
+class OfDatabase(BaseModel):
+    """The fields with which every connector is told where a database is and who asks."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    address: str = Field(
+        title="Address of the database",
+        min_length=1,
+        description="Such as postgresql://db.example.com:5432/crm, mysql://db.example.com/crm, or sqlite:///srv/crm.db "
+        "below a folder that the operator has opened.",
+    )
+    user: str = Field(default="", title="User name", description="Best one that may only read.")
+    encryption: Encryption = Field(
+        default="when_offered", title="Encryption", description="“verified” also checks the server's certificate."
+    )
+
+    def dialect(self, *, password: str, timeout_seconds: int) -> Dialect:
+        return dialect_at(
+            self.address,
+            user=self.user,
+            password=password,
+            encryption=self.encryption,
+            timeout_seconds=timeout_seconds,
+        )
+
+
 DIALECTS: dict[str, type[Dialect]] = {
     "postgresql": PostgreSQL,
     "postgres": PostgreSQL,
@@ -278,6 +312,12 @@ DIALECTS: dict[str, type[Dialect]] = {
     "mariadb": MySQL,
     "sqlite": SQLite,
 }
+
+
+def kind_at(address: str) -> str:
+    """The kind of database that an address names; nothing where it names none."""
+    kind = DIALECTS.get(urlsplit(address.strip()).scheme)
+    return kind.spelling.kind if kind else ""
 
 
 def dialect_at(address: str, *, user: str, password: str, encryption: Encryption, timeout_seconds: int) -> Dialect:

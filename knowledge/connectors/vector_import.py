@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from knowledge.connectors.base import Content, ListingItem, RemoteDocument
 from knowledge.connectors.rest import address_of_api
 from knowledge.connectors.rest_connector import RestConnector, Shape, counted
-from knowledge.connectors.sql_dialects import Dialect, Encryption, dialect_at
+from knowledge.connectors.sql_dialects import Dialect, OfDatabase
 from knowledge.connectors.sql_rows import fingerprint
 from knowledge.connectors.vector_stores import Fields, Record, VectorStore, store_at
 from magnet.errors import FetchFailed
@@ -20,18 +20,12 @@ from magnet.errors import FetchFailed
 MAX_REMOTE_ID = 1_000
 
 
-class VectorImportConfig(Shape):
+class VectorImportConfig(OfDatabase):
     address: str = Field(
         title="Address",
         min_length=1,
         description="Of PostgreSQL, such as postgresql://db.example.com:5432/search, or of Qdrant, such as "
         "https://qdrant.example.com:6333.",
-    )
-    user: str = Field(default="", title="User name", description="For PostgreSQL; best one that may only read.")
-    encryption: Encryption = Field(
-        default="when_offered",
-        title="Encryption",
-        description="For PostgreSQL; “verified” also checks the server's certificate.",
     )
     table: str = Field(title="Table or collection", min_length=1, description="Such as public.documents.")
     text_field: str = Field(
@@ -147,6 +141,4 @@ def dialect_of(config: VectorImportConfig, *, secret: str) -> Dialect | None:
     """The database at the address; None where the address is that of Qdrant."""
     if is_web_address(config.address):
         return None
-    return dialect_at(
-        config.address, user=config.user, password=secret, encryption=config.encryption, timeout_seconds=600
-    )
+    return config.dialect(password=secret, timeout_seconds=600)

@@ -189,7 +189,7 @@ def test_anything_but_one_reading_statement_is_refused_when_it_is_saved(query, s
     ],
 )
 def test_words_in_texts_and_comments_are_no_orders(query):
-    assert refused_statement(query) == ""
+    assert refused_statement(query, "postgresql") == ""
 
 
 def test_what_slips_through_is_held_by_the_read_only_transaction(people):
@@ -267,7 +267,8 @@ def test_sqlite_can_neither_write_nor_run_for_ever(shelf):
     with pytest.raises(ListingFailed, match="longer than 1 seconds"):
         listed(books(shelf, query=endless, timeout_seconds=1, text="id", title=""))
     with pytest.raises(ListingFailed, match="not authorized"):
-        listed(books(shelf, query="select load_extension('x') as id"))
+        # As if the check of the words had been outwitted.
+        list(books(shelf)._dialect().rows("select load_extension('x') as id"))
 
 
 # -- MySQL -------------------------------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ def test_rows_are_read_in_a_transaction_that_only_reads(server):
     asked = [
         statement for statement in server.statements if not statement.lower().startswith(("set names", "set auto"))
     ]
-    assert asked[-3:] == [
+    assert asked[-4:] == [
         "set session max_execution_time = 60000",
+        "set session transaction read only",
         "start transaction read only",
         "select * from people where notes like '%e%'",
     ]
