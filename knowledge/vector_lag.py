@@ -83,7 +83,11 @@ def readiness() -> dict[str, dict[str, object]]:
     behind = lag()
     if behind is None:
         return {}
-    told = {"waiting": behind.changes, "oldest_seconds": behind.seconds, "stands_still": behind.stands_still}
+    told: dict[str, object] = {
+        "waiting": behind.changes,
+        "oldest_seconds": behind.seconds,
+        "stands_still": behind.stands_still,
+    }
     return {"vector_store_outbox": told}
 
 
