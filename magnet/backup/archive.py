@@ -14,9 +14,11 @@ import hashlib
 import io
 import json
 import os
+import re
+import secrets
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,8 @@ from magnet.errors import InvalidInput
 MANIFEST, SEQUENCES, CHECKSUMS = "manifest.json", "sequences.json", "checksums.json"
 PART_BYTES = 8 * 1024 * 1024
 READ_BYTES = 1024 * 1024
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+PART_OF_TABLE = re.compile(r"database/\w+/\d{6,}")
 # Vectors hardly get smaller by trying harder.
 COMPRESSION = 3
 UNREADABLE = (EOFError, OSError, zlib.error, tarfile.TarError)
@@ -83,8 +87,9 @@ class Summed:
 @contextmanager
 def writing(path: Path) -> Iterator[Writer]:
     """A new archive at `path`, which is there as a whole or not at all; only its owner may read it."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A name of its own, and never through a link that somebody has laid there.
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.unfinished")
+    descriptor = os.open(unfinished, NEW_FILE, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             with (
@@ -96,6 +101,8 @@ def writing(path: Path) -> Iterator[Writer]:
                 writer.finish()
             file.flush()
             os.fsync(file.fileno())
+        # Whoever else was writing to the same place and was first keeps it.
+        os.close(os.open(path, NEW_FILE, 0o600))
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -134,6 +141,7 @@ def prove_whole(path: Path) -> dict[str, Any]:
                 manifest, told = (value, told) if name == MANIFEST else (manifest, value)
             if not manifest:
                 raise InvalidInput(f"{path} is no backup of Magnet.")
+            refuse_strange(name, path=path, manifest=manifest, found=found)
             while counted.read(READ_BYTES):
                 pass
             found[name] = counted.sha256
@@ -141,6 +149,27 @@ def prove_whole(path: Path) -> dict[str, Any]:
     if not told or found != told:
         raise InvalidInput(f"The backup {path} is broken or not complete: it is not what was written. Use another one.")
     return manifest
+
+
+def refuse_strange(name: str, *, path: Path, manifest: dict[str, Any], found: Collection[str]) -> None:
+    """What no backup of Magnet holds: names that lead out of their folder, unknown tables, the same name twice."""
+    if name in (MANIFEST, SEQUENCES, CHECKSUMS):
+        is_ours = True
+    elif name.startswith("files/"):
+        is_ours = is_inside(name)
+    else:
+        is_ours = bool(PART_OF_TABLE.fullmatch(name)) and name.split("/")[1] in (manifest.get("tables") or {})
+    if not is_ours or name in found:
+        shown = name[:200].encode("ascii", "backslashreplace").decode()
+        raise InvalidInput(
+            f"The backup {path} was not made by Magnet: it holds “{shown}”, which does not belong there. "
+            "Nothing was written. Use another one."
+        )
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name stays below its folder, on every system."""
+    return not any(part in ("", ".", "..") for part in name.split("/")) and not re.search(r"[\\:\x00-\x1f]", name)
 
 
 def read_json(path: Path, body: bytes) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import IO
 
 import psycopg
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.management import call_command
@@ -46,7 +47,7 @@ def restore(path: Path, *, replace: bool = False, keys_are_lost: bool = False) -
     refuse_to_overwrite(replace=replace)
     try:
         files = put_back(path, manifest)
-    except (DatabaseError, psycopg.Error) as error:
+    except (DatabaseError, psycopg.Error, OSError, ValueError, SuspiciousFileOperation) as error:
         reason = " ".join(str(error).split())
         raise Conflict(f"The backup was not restored, and nothing was changed: {reason}") from error
     tables.analyze()

@@ -29,15 +29,21 @@ class Saved:
 
 def save(path: Path) -> Saved:
     """Write a backup to `path`, which must not exist yet. Raises InvalidInput, Conflict."""
-    if path.exists():
-        raise Conflict(f"There is a file {path} already. Name another one.")
+    if path.exists() or path.is_symlink():
+        raise there_is_one(path)
     try:
         with writing(path) as archive:
             manifest = save_database(archive)
             files, vanished = save_files(archive)
+    except FileExistsError as error:
+        raise there_is_one(path) from error
     except OSError as error:
         raise InvalidInput(f"The backup cannot be written to {path}: {error}. Name another place.") from error
     return Saved(len(manifest.tables), files, vanished, path.stat().st_size)
+
+
+def there_is_one(path: Path) -> Conflict:
+    return Conflict(f"There is a file {path} already. Name another one.")
 
 
 @transaction.atomic
