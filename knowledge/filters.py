@@ -4,7 +4,8 @@
     {"year": {"gte": 2020, "lt": 2024}}                       all of them hold
     {"and": [...]}  {"or": [...]}  {"not": {...}}             nested up to 20 deep
 
-A field is a key of the document's metadata, or one of the document's own: remote_id, title, url, media_type, language.
+A field is a key of the document's typed metadata (`IndexedDocument.fields`), or one of the document's own: remote_id,
+title, url, media_type, language.
 `metadata.title` is the key `title` of the metadata.
 """
 
@@ -58,10 +59,12 @@ Node = Comparison | Combination
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition on the document `d`, and the values bound in it."""
+    """A condition on the document `d` and its entry `i` in the ledger of the searched generation, with its values."""
 
     sql: sql.Composable
     values: Mapping[str, Any]
+    # Whether it asks for the fields of the entry, or the document itself says enough.
+    has_fields: bool = True
 
 
 def compile_filter(given: Mapping[str, Any]) -> Condition:
@@ -154,14 +157,16 @@ def _values(node: Node) -> int:
 
 
 class Compiler:
-    """Writes nodes as SQL on the document `d`; values become placeholders with names of their own."""
+    """Writes nodes as SQL on `d` and `i`; values become placeholders with names of their own."""
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
+        self.has_fields = False
         self._numbers = count()
 
     def condition(self, node: Node) -> Condition:
-        return Condition(self.write(node), self.values)
+        text = self.write(node)
+        return Condition(text, self.values, self.has_fields)
 
     def write(self, node: Node) -> sql.Composable:
         if isinstance(node, Comparison):
@@ -206,11 +211,12 @@ class Compiler:
     # A key of the metadata: any JSON value, or none.
 
     def _metadata(self, node: Comparison) -> sql.Composable:
+        self.has_fields = True
         write: dict[str, Callable[[Comparison], sql.Composable]] = {
             "eq": lambda node: self._is(node.field, node.value),
             "ne": lambda node: sql.SQL("(not {})").format(self._is(node.field, node.value)),
             "in": lambda node: self._is_one_of(node.field, node.value),
-            "exists": lambda node: sql.SQL("(d.metadata ? {}::text) = {}::boolean").format(
+            "exists": lambda node: sql.SQL("(i.fields ? {}::text) = {}::boolean").format(
                 self.bind(node.field), self.bind(node.value)
             ),
             "contains": self._contains,
@@ -220,8 +226,8 @@ class Compiler:
     def _is(self, field: str, value: Scalar) -> sql.Composable:
         """Containment, because it can use the index on metadata. Null is also what a document does not say."""
         if value is None:
-            return sql.SQL("(coalesce(d.metadata -> {}::text, 'null') = 'null')").format(self.bind(field))
-        return sql.SQL("(d.metadata @> {}::jsonb)").format(self.bind(json.dumps({field: value})))
+            return sql.SQL("(coalesce(i.fields -> {}::text, 'null') = 'null')").format(self.bind(field))
+        return sql.SQL("(i.fields @> {}::jsonb)").format(self.bind(json.dumps({field: value})))
 
     def _is_one_of(self, field: str, values: Sequence[Scalar]) -> sql.Composable:
         return sql.SQL("({})").format(sql.SQL(" or ").join([self._is(field, value) for value in values]))
@@ -231,19 +237,19 @@ class Compiler:
         operator, field = sql.SQL(COMPARISONS[node.operator]), self.bind(node.field)
         if isinstance(node.value, str):
             return sql.SQL(
-                "(jsonb_typeof(d.metadata -> {0}::text) = 'string'"
-                ' and (d.metadata ->> {0}::text) collate "C" {1} {2}::text)'
+                "(jsonb_typeof(i.fields -> {0}::text) = 'string'"
+                ' and (i.fields ->> {0}::text) collate "C" {1} {2}::text)'
             ).format(field, operator, self.bind(node.value))
         return sql.SQL(
-            "(jsonb_typeof(d.metadata -> {0}::text) = 'number' and (d.metadata -> {0}::text) {1} {2}::jsonb)"
+            "(jsonb_typeof(i.fields -> {0}::text) = 'number' and (i.fields -> {0}::text) {1} {2}::jsonb)"
         ).format(field, operator, self.bind(json.dumps(node.value)))
 
     def _contains(self, node: Comparison) -> sql.Composable:
         """A list that holds the value, or a text that holds the text."""
-        holds = sql.SQL("(d.metadata @> {}::jsonb)").format(self.bind(json.dumps({node.field: [node.value]})))
+        holds = sql.SQL("(i.fields @> {}::jsonb)").format(self.bind(json.dumps({node.field: [node.value]})))
         if not isinstance(node.value, str):
             return holds
         return sql.SQL(
-            "({0} or (jsonb_typeof(d.metadata -> {1}::text) = 'string'"
-            " and strpos(lower(d.metadata ->> {1}::text), lower({2}::text)) > 0))"
+            "({0} or (jsonb_typeof(i.fields -> {1}::text) = 'string'"
+            " and strpos(lower(i.fields ->> {1}::text), lower({2}::text)) > 0))"
         ).format(holds, self.bind(node.field), self.bind(node.value))

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pydantic import ValidationError as ShapeError
 
-from knowledge import originals, run_log
+from knowledge import document_fields, originals, run_log
 from knowledge.chunkers import chunker_kind
 from knowledge.models import DeletedDocument, Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
@@ -63,6 +63,8 @@ def settings_hash(source: KnowledgeSource) -> str:
     parts: list[Any] = [source.embedding_model_id, source.chunker, source.chunker_config, source.language]
     if source.context_model_id is not None:
         parts.append(source.context_model_id)
+    if source.metadata_fields:
+        parts.append(source.metadata_fields)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -70,9 +72,11 @@ def wants_another(source: KnowledgeSource, index: KnowledgeIndex) -> bool:
     """Whether the settings of a source differ from those of a generation; then a re-index is offered."""
     dimensions = source.embedding_model.dimensions or 0
     return [
-        *cut_of(source), source.embedding_model_id, dimensions, source.language, source.context_model_id
+        *cut_of(source), source.embedding_model_id, dimensions, source.language, source.context_model_id,
+        source.metadata_fields,
     ] != [
-        *cut_of(index), index.embedding_model_id, index.dimensions, index.language, index.context_model_id
+        *cut_of(index), index.embedding_model_id, index.dimensions, index.language, index.context_model_id,
+        index.metadata_fields,
     ]  # fmt: skip
 
 
@@ -115,6 +119,7 @@ def _settings(source: KnowledgeSource) -> dict[str, Any]:
         "chunker_config": source.chunker_config,
         "language": source.language,
         "context_model_id": source.context_model_id,
+        "metadata_fields": source.metadata_fields,
         "settings_hash": settings_hash(source),
     }
 
@@ -122,16 +127,14 @@ def _settings(source: KnowledgeSource) -> dict[str, Any]:
 # -- Work ------------------------------------------------------------------------------------------------------------
 
 
-def add(index: KnowledgeIndex, documents: Iterable[UUID]) -> None:
+def add(index: KnowledgeIndex, documents: Sequence[Document]) -> None:
     """New documents: pending, and due at once, in the live generation and in one that is built beside it.
 
     Asked anew, because `index` may have been replaced while a listing went on.
     """
-    generations = list(KnowledgeIndex.objects.filter(source=index.source_id).current().values_list("pk", flat=True))
-    IndexedDocument.objects.bulk_create(
-        [IndexedDocument(index_id=pk, document_id=document) for document in documents for pk in generations],
-        ignore_conflicts=True,
-    )
+    generations = KnowledgeIndex.objects.filter(source=index.source_id).current()
+    rows = document_fields.entries(generations.only("metadata_fields"), documents)
+    IndexedDocument.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def make_due(documents: Sequence[UUID]) -> None:

@@ -70,18 +70,18 @@ async def ranked(question: Question) -> tuple[list[Row], int | None]:
 
 
 async def _counts(question: Question) -> dict[int, int] | None:
-    """By source, how many documents fit the condition; None where nobody needs to know."""
+    """By generation, how many documents fit the condition; None where nobody needs to know."""
     if question.condition is None or not question.searched:
         return None
     if not question.is_counted and not any(not generation.is_scanned for generation in question.searched):
         return None
     most = max(MOST_COUNTED, *(_narrow_documents(generation) + 1 for generation in question.searched))
-    values = {**question.condition.values, "sources": _sources(question), "most": most}
-    return dict(await _fetch(statements.count(question.condition.sql), values))
+    values = {**question.condition.values, **_searched(question), "most": most}
+    return dict(await _fetch(statements.count(question.condition), values))
 
 
 def _part(generation: Generation, counts: Mapping[int, int] | None) -> Part:
-    is_narrow = counts is not None and counts.get(generation.source_id, 0) <= _narrow_documents(generation)
+    is_narrow = counts is not None and counts.get(generation.index_id, 0) <= _narrow_documents(generation)
     is_exact = is_narrow or generation.is_scanned
     is_given = generation.has_copy and not is_exact
     return Part(generation.index_id, generation.dimensions, is_exact=is_exact, is_given=is_given)
@@ -128,7 +128,7 @@ async def _nearest(question: Question, index_id: int) -> list[int]:
 async def _shown(question: Question, index_id: int, near: list[int]) -> int:
     if question.condition is None:
         return len(near)
-    statement = statements.shown(index_id, question.condition.sql)
+    statement = statements.shown(index_id, question.condition)
     ((count,),) = await _fetch(statement, {**question.condition.values, "near": near})
     return int(count)
 
@@ -159,7 +159,7 @@ async def _rows(
         statement = statements.unrestricted(question.mode, parts, languages=languages, candidates=candidates)
         # To plan it takes longer than to run it over some thousand chunks.
         return await _fetch(statement, values, is_prepared=True)
-    condition = question.condition.sql
+    condition = question.condition
     statement = statements.search(question.mode, parts, languages=languages, condition=condition, candidates=candidates)
     return await _fetch(statement, values)
 
@@ -179,7 +179,7 @@ def _values(question: Question, counts: Mapping[int, int] | None) -> dict[str, A
     values |= {
         "words": character_pairs(question.text) if has_pairs else question.text,
         "configurations": _configurations(question),
-        "sources": _sources(question),
+        **_searched(question),
         "limit": question.limit,
         "rare_rows": _rare_rows(question, counts),
     }
@@ -204,7 +204,7 @@ def _rare_rows(question: Question, counts: Mapping[int, int] | None) -> int:
     if counts is None or not all(_part(generation, counts).is_exact for generation in question.searched):
         return RARE_ROWS
     everything = sum(generation.chunk_count for generation in question.searched)
-    in_scope = sum(counts.get(g.source_id, 0) * g.chunks_per_document for g in question.searched)
+    in_scope = sum(counts.get(g.index_id, 0) * g.chunks_per_document for g in question.searched)
     return int(min(MOST_RARE_ROWS, max(RARE_ROWS, RARE_ROWS * everything / max(in_scope, 1))))
 
 
@@ -212,5 +212,9 @@ def _configurations(question: Question) -> list[str]:
     return sorted({name for generation in question.searched for name in generation.configurations}) or ["simple"]
 
 
-def _sources(question: Question) -> list[int]:
-    return [generation.source_id for generation in question.searched]
+def _searched(question: Question) -> dict[str, list[int]]:
+    """The generations, and the source of each."""
+    return {
+        "indexes": [generation.index_id for generation in question.searched],
+        "sources": [generation.source_id for generation in question.searched],
+    }

@@ -132,11 +132,11 @@ def condition_for(filter: Mapping[str, Any] | None) -> Condition | None:
     groups = current_caller().groups
     if groups is None:
         return condition
-    visible = Condition(sql.SQL("(d.groups is null or d.groups && %(groups)s::varchar[])"), {"groups": list(groups)})
+    visible = sql.SQL("(d.groups is null or d.groups && %(groups)s::varchar[])")
     if condition is None:
-        return visible
-    both = sql.SQL(" and ").join([condition.sql, visible.sql])
-    return Condition(both, {**condition.values, **visible.values})
+        return Condition(visible, {"groups": list(groups)}, has_fields=False)
+    both = sql.SQL(" and ").join([condition.sql, visible])
+    return Condition(both, {**condition.values, "groups": list(groups)}, condition.has_fields)
 
 
 # -- The question's vectors ----------------------------------------------------------------------------------------

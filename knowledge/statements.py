@@ -14,6 +14,7 @@ from typing import Literal, LiteralString
 
 from psycopg import sql
 
+from knowledge.filters import Condition
 from knowledge.stores import pgvector
 
 Mode = Literal["hybrid", "meaning", "words"]
@@ -27,15 +28,27 @@ MOST_RANKED_ROWS = 10_000
 
 # Which chunks, by what their document says. A narrow scope is found first, a wide one is asked for each chunk.
 NARROW: LiteralString = " and c.document_id in (select id from scope)"
-WIDE: LiteralString = " and (select {condition} from knowledge_document d where d.id = c.document_id)"
+# What the ledger says of it stands in `i`; a condition that asks for the document `d` only reads nothing else.
+WIDE: LiteralString = " and (select {condition} from {entries} and i.document_id = c.document_id)"
+WIDE_OF_DOCUMENTS: LiteralString = " and (select {condition} from knowledge_document d where d.id = c.document_id)"
 SCOPE: LiteralString = """scope as materialized (
+select i.document_id as id from {entries} and {condition}),
+"""
+SCOPE_OF_DOCUMENTS: LiteralString = """scope as materialized (
 select d.id from knowledge_document d where d.source_id = any(%(sources)s) and {condition}),
 """
 
-# Each source for itself, and no further than to the number from which on it does not matter.
-COUNT: LiteralString = """select s.id, (select count(*) from (
-select from knowledge_document d where d.source_id = s.id and {condition} limit %(most)s) d)
-from unnest(%(sources)s) s (id)"""
+# Each generation for itself, and no further than to the number from which on it does not matter.
+COUNT: LiteralString = """select g.id, (select count(*) from (
+select from {entries} and {condition} limit %(most)s) i)
+from unnest(%(indexes)s::bigint[], %(sources)s::bigint[]) g (id, source_id)"""
+COUNT_OF_DOCUMENTS: LiteralString = """select g.id, (select count(*) from (
+select from knowledge_document d where d.source_id = g.source_id and {condition} limit %(most)s) d)
+from unnest(%(indexes)s::bigint[], %(sources)s::bigint[]) g (id, source_id)"""
+
+# The planner leaves the document out where no condition asks for it.
+ENTRIES: LiteralString = """knowledge_indexeddocument i left join knowledge_document d on d.id = i.document_id
+where i.index_id = {index}"""
 
 # How many of the chunks that another store has named may be shown.
 SHOWN: LiteralString = """select count(*) from knowledge_chunk c
@@ -154,13 +167,13 @@ def search(
     parts: Sequence[Part],
     *,
     languages: int,
-    condition: sql.Composable | None = None,
+    condition: Condition | None = None,
     candidates: int = CANDIDATES,
 ) -> bytes:
-    """The search, limited to the documents `d` that fit the condition; so many `candidates` by meaning and by words."""
+    """The search, limited to the documents that fit the condition; so many `candidates` by meaning and by words."""
     texts: list[sql.Composable] = [_target(mode, parts)]
     if condition is not None and any(part.is_exact for part in parts):
-        texts.insert(0, sql.SQL(SCOPE).format(condition=condition))
+        texts.insert(0, _documents_in_scope(condition))
     if mode != "words":
         nearest = _nearest(parts, condition, candidates=candidates)
         texts.append(sql.SQL(BY_MEANING).format(nearest=nearest, candidates=sql.Literal(candidates)))
@@ -171,12 +184,13 @@ def search(
     return (sql.SQL("with ") + sql.Composed(texts)).as_bytes(None)
 
 
-def count(condition: sql.Composable) -> bytes:
-    """How many documents of each source fit the condition."""
-    return sql.SQL(COUNT).format(condition=condition).as_bytes(None)
+def count(condition: Condition) -> bytes:
+    """How many documents of each generation fit the condition."""
+    text = sql.SQL(COUNT if condition.has_fields else COUNT_OF_DOCUMENTS)
+    return text.format(entries=_entries("g.id"), condition=condition.sql).as_bytes(None)
 
 
-def shown(index_id: int, condition: sql.Composable) -> bytes:
+def shown(index_id: int, condition: Condition) -> bytes:
     """How many of the chunks `near` fit the condition."""
     text = sql.SQL(SHOWN).format(index=sql.Literal(index_id), scope=_scope(condition, is_narrow=False))
     return text.as_bytes(None)
@@ -203,12 +217,12 @@ def _target(mode: Mode, parts: Sequence[Part]) -> sql.Composed:
     return sql.SQL(TARGET).format(rows=sql.SQL(", ").join(rows))
 
 
-def _nearest(parts: Sequence[Part], condition: sql.Composable | None, *, candidates: int) -> sql.Composed:
+def _nearest(parts: Sequence[Part], condition: Condition | None, *, candidates: int) -> sql.Composed:
     found = [_nearest_in(part, condition, candidates=candidates) for part in parts]
     return sql.SQL(" union all ").join(found)
 
 
-def _nearest_in(part: Part, condition: sql.Composable | None, *, candidates: int) -> sql.Composed:
+def _nearest_in(part: Part, condition: Condition | None, *, candidates: int) -> sql.Composed:
     vector, scope = sql.Placeholder(vector_name(part)), _scope(condition, is_narrow=part.is_exact)
     if part.is_given:
         near = sql.Placeholder(near_name(part.index_id))
@@ -223,7 +237,7 @@ def _nearest_in(part: Part, condition: sql.Composable | None, *, candidates: int
     )
 
 
-def _words(parts: Sequence[Part], condition: sql.Composable | None, *, candidates: int) -> sql.Composed:
+def _words(parts: Sequence[Part], condition: Condition | None, *, candidates: int) -> sql.Composed:
     return sql.SQL(WORDS).format(
         most_words=sql.Literal(MOST_WORDS),
         most_rows=sql.Literal(MOST_RANKED_ROWS),
@@ -233,10 +247,22 @@ def _words(parts: Sequence[Part], condition: sql.Composable | None, *, candidate
     )
 
 
-def _scope(condition: sql.Composable | None, *, is_narrow: bool) -> sql.Composable:
+def _scope(condition: Condition | None, *, is_narrow: bool) -> sql.Composable:
     if condition is None:
         return sql.SQL("")
-    return sql.SQL(NARROW) if is_narrow else sql.SQL(WIDE).format(condition=condition)
+    if is_narrow:
+        return sql.SQL(NARROW)
+    text = sql.SQL(WIDE if condition.has_fields else WIDE_OF_DOCUMENTS)
+    return text.format(condition=condition.sql, entries=_entries("c.index_id"))
+
+
+def _documents_in_scope(condition: Condition) -> sql.Composable:
+    text = sql.SQL(SCOPE if condition.has_fields else SCOPE_OF_DOCUMENTS)
+    return text.format(condition=condition.sql, entries=_entries("any(%(indexes)s)"))
+
+
+def _entries(index: LiteralString) -> sql.Composable:
+    return sql.SQL(ENTRIES).format(index=sql.SQL(index))
 
 
 def _candidates(mode: Mode) -> sql.Composable:

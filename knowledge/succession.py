@@ -55,7 +55,7 @@ def add_missing(index: KnowledgeIndex) -> None:
         with transaction.atomic():
             # Held, because one that is deleted at this moment can have no entry.
             rows = Document.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True)
-            ledger.add(index, list(rows.values_list("pk", flat=True)))
+            ledger.add(index, list(rows.only("metadata")))
 
 
 def follow_failures(index: KnowledgeIndex, live: KnowledgeIndex) -> None:

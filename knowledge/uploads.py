@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from knowledge import ledger, originals, sync
+from knowledge import document_fields, ledger, originals, sync
 from knowledge.models import Document, KnowledgeSource, SyncRun
 from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
 from magnet.callers import current_caller, normalized_groups
@@ -104,8 +104,9 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
         ]
         Document.objects.bulk_create(new)
         Document.objects.bulk_update(changed, COLUMNS)
-        ledger.add(index, [row.id for row in new])
+        ledger.add(index, new)
         ledger.make_due([row.id for row in changed])
+        document_fields.follow(changed)
         run = sync.start(source, trigger=SyncRun.PUSH) if new or changed else None
         if run is not None:
             # The receipt of the run that indexes them says what was handed in.

@@ -13,7 +13,7 @@ where d.id = e.document_id and e.id > %s and e.id <= %s and e.fields = '{}' and 
 
 
 def fill(apps, schema_editor):
-    """Batch by batch, each committed, so that no row is locked for long; what was filled is passed over when repeated."""
+    """Batch by batch, each committed, so that no row is locked for long; what is filled already is passed over."""
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("select coalesce(min(id), 1) - 1, coalesce(max(id), 0) from knowledge_indexeddocument")
         start, last = cursor.fetchone()

@@ -69,7 +69,10 @@ def _write(index: KnowledgeIndex | None, pages: Sequence[Page]) -> None:
     token = uuid.uuid4()
     documents = Document.objects.bulk_create([_document(index, page) for page in pages])
     entries = IndexedDocument.objects.bulk_create(
-        [IndexedDocument(index=index, document=document, lease_token=token) for document in documents]
+        [
+            IndexedDocument(index=index, document=document, lease_token=token, fields=document.metadata)
+            for document in documents
+        ]
     )
     texts = [f"{cutting.header(page.title, '')}\n{page.text}" for page in pages]
     vectors = vectors_of(texts, index.embedding_model)

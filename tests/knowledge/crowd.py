@@ -22,6 +22,12 @@ insert into knowledge_document (id, source_id, remote_id, remote_key, title, url
 select gen_random_uuid(), %(source)s, n, md5(n::text), '', '', '', jsonb_build_object('percent', n %% 100), '', '', '',
     '', '', 0, '', '{}', 'en', 'hash', now(), now() from generate_series(1, %(count)s) n
 """
+LEDGER = """
+insert into knowledge_indexeddocument (index_id, document_id, state, is_due, language, content_hash, failure,
+    failure_code, attempts, chunk_count, indexed_at, fields)
+select %(index)s, d.id, 'live', false, 'en', 'hash', '', '', 0, 1, now(), d.metadata
+from knowledge_document d where d.source_id = %(source)s
+"""
 CHUNKS = """
 insert into knowledge_chunk (index_id, document_id, position, heading, text, start, "end", vector_key, lexemes,
     lexeme_count, token_count, embedding)
@@ -44,9 +50,9 @@ def make_crowd(slug: str, *, count: int) -> KnowledgeIndex:
     values = {"source": index.source_id, "index": index.pk, "count": count, "dimensions": DIMENSIONS}
     with connection.cursor() as cursor:
         cursor.execute("select setseed(.5)")
-        for statement in (DOCUMENTS, CHUNKS, WORDS):
+        for statement in (DOCUMENTS, LEDGER, CHUNKS, WORDS):
             cursor.execute(statement, values)
-        cursor.execute("analyze knowledge_chunk, knowledge_document, knowledge_word")
+        cursor.execute("analyze knowledge_chunk, knowledge_document, knowledge_indexeddocument, knowledge_word")
     index.chunk_count = index.lexeme_total = count
     index.save(update_fields=["chunk_count", "lexeme_total"])
     return index

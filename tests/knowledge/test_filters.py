@@ -37,11 +37,16 @@ def _documents():
     make_source("wiki", PAGES)
 
 
+ENTRIES = """
+select d.remote_id from knowledge_indexeddocument i join knowledge_document d on d.id = i.document_id where
+"""
+
+
 def fitting(given) -> set[str]:
     condition = filters.compile_filter(given)
     text = condition.sql.as_string(None)
     with connection.cursor() as cursor:
-        cursor.execute(f"select d.remote_id from knowledge_document d where {text}", condition.values)
+        cursor.execute(f"{ENTRIES} {text}", condition.values)
         return {remote_id for (remote_id,) in cursor.fetchall()}
 
 

@@ -39,7 +39,7 @@ async def plan(asked: Question, *, exactly: bool | None = None) -> str:
     parts = tuple(ranking._part(generation, counts) for generation in asked.searched)
     if exactly is not None:
         parts = tuple(statements.Part(part.index_id, part.dimensions, exactly) for part in parts)
-    condition, values = asked.condition.sql if asked.condition else None, ranking._values(asked, counts)
+    condition, values = asked.condition, ranking._values(asked, counts)
     statement = statements.search(asked.mode, parts, languages=1, condition=condition)
     if condition is None:
         return await general_plan(statement, values)
