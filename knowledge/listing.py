@@ -14,30 +14,26 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from knowledge import document_fields, ledger, originals
+from knowledge import ledger, originals
 from knowledge.connectors.base import Connector, Gone, ListingItem, RemoteDocument, Rest
-from knowledge.models import Document, KnowledgeIndex, KnowledgeSource, SyncRun
+from knowledge.models import Document, KnowledgeIndex, KnowledgeSource, ListedName, SyncRun
 from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
 from magnet.callers import normalized_groups
 from magnet.cleaning import storable
+from magnet.errors import ListingFailed, SourceError
 
 BATCH = 1_000
 DESCRIPTION = ("given_title", "url", "media_type", "metadata", "groups")
 NAMED = ("remote_key", *DESCRIPTION, "version")
 
-# What a listing has named, for as long as it lasts: what stays the same is not written at all.
-FORGET_THE_LAST = """
-drop table if exists pg_temp.listed;
-create temporary table listed (remote_key text collate "C" primary key)
-"""
-FORGET = "drop table pg_temp.listed"
 COMPARE = """
 with named as (
     select * from unnest(%(remote_key)s::text[], %(given_title)s::text[], %(url)s::text[], %(media_type)s::text[],
         %(metadata)s::jsonb[], %(groups)s::jsonb[], %(version)s::text[])
     as n(remote_key, given_title, url, media_type, metadata, groups, version)
 ), fresh as (
-    insert into pg_temp.listed select remote_key from named on conflict do nothing returning remote_key
+    insert into knowledge_listedname (source_id, remote_key) select %(source)s, remote_key from named
+    on conflict do nothing returning remote_key
 )
 select count(*), array_agg(n.remote_key) filter (where d.id is null),
     array_agg(n.remote_key) filter (where d.id is not null and (
@@ -50,8 +46,9 @@ from fresh join named n using (remote_key)
 GONE = """
 select d.id from knowledge_document d
 where d.source_id = %(source)s and (%(all)s or d.remote_key = any(%(named)s))
-    and not exists (select from pg_temp.listed l where l.remote_key = d.remote_key)
+    and not exists (select from knowledge_listedname l where l.source_id = %(source)s and l.remote_key = d.remote_key)
 """
+CUT_SHORT = "The database was restarted while the source was listed. Nothing was deleted; sync again."
 
 
 @dataclass
@@ -120,26 +117,43 @@ def take_stock(run: SyncRun, index: KnowledgeIndex, connector: Connector, *, tok
 
     Nothing is deleted here. An incomplete listing raises ListingFailed and leaves only additions and changes.
     """
-    listing, heard = uuid4(), Heard()
-    run.note(token, listed=0, added=0, changed=0, unchanged=0)
-    with connection.cursor() as cursor:
-        cursor.execute(FORGET_THE_LAST)
-    for batch in _batches(heard.documents(connector.list(Known(run.source)))):
-        _store(run, index, batch, listing=listing, token=token)
-    state = storable(connector.state)
+    listing, heard, named = uuid4(), Heard(), 0
+    # What a listing that died has left.
+    _forget(run, token=token, listed=0, added=0, changed=0, unchanged=0)
+    try:
+        for batch in _batches(heard.documents(connector.list(Known(run.source)))):
+            named += _store(run, index, batch, listing=listing, token=token)
+        return _close(run, heard, storable(connector.state), named=named, token=token)
+    except SourceError:
+        _forget(run, token=token)
+        raise
+
+
+@transaction.atomic
+def _forget(run: SyncRun, *, token: UUID, **changes: Any) -> None:
+    # The run's row first: the names may be those of another step by now.
+    run.note(token, **changes)
+    _names(run).delete()
+
+
+@transaction.atomic
+def _close(run: SyncRun, heard: Heard, state: dict[str, Any], *, named: int, token: UUID) -> Stock:
     notice = " ".join(said for said in (str(state.get("notice") or ""), heard.notice) if said)
-    with transaction.atomic():
-        # The run's row first: to a late step, all that another one has listed meanwhile would seem to be gone.
-        run.note(token, **({"notice": notice} if notice else {}))
-        return Stock(_gone(run.source_id, heard), state)
-
-
-def _gone(source: int, heard: Heard) -> list[UUID]:
+    # The run's row first: to a late step, all that another one has listed meanwhile would seem to be gone.
+    run.note(token, **({"notice": notice} if notice else {}))
+    if _names(run).count() != named:
+        raise ListingFailed(CUT_SHORT)
     with connection.cursor() as cursor:
-        cursor.execute(GONE, {"source": source, "named": list(heard.gone), "all": not heard.keeps_the_rest})
+        given: dict[str, Any] = {"source": run.source_id, "named": list(heard.gone), "all": not heard.keeps_the_rest}
+        cursor.execute(GONE, given)
         gone = [document for (document,) in cursor.fetchall()]
-        cursor.execute(FORGET)
-    return gone
+    _names(run).delete()
+    return Stock(gone, state)
+
+
+def _names(run: SyncRun) -> Any:
+    """What this listing has named: in a table, so that no connection is held while the source is waited for."""
+    return ListedName.objects.filter(source=run.source_id)
 
 
 def _batches(documents: Iterator[RemoteDocument]) -> Iterator[list[RemoteDocument]]:
@@ -147,18 +161,21 @@ def _batches(documents: Iterator[RemoteDocument]) -> Iterator[list[RemoteDocumen
         yield batch
 
 
-def _store(run: SyncRun, index: KnowledgeIndex, batch: list[RemoteDocument], *, listing: UUID, token: UUID) -> None:
+def _store(run: SyncRun, index: KnowledgeIndex, batch: list[RemoteDocument], *, listing: UUID, token: UUID) -> int:
+    """Returns how many were named for the first time; a batch that is handed in again counts no second time."""
     named = {remote_key(remote.remote_id): remote for remote in batch}
     with transaction.atomic():
         # The run's row first: a step that has lost its lease stops before it writes.
-        run.note(token, listed=F("listed") + len(named))
+        run.note(token)
         fresh, new, different = _compare(run.source_id, named, listing=listing)
-        found = run.source.documents.filter(remote_key__in=different).without_body().order_by("pk")
+        found = Document.objects.filter(source=run.source_id, remote_key__in=different).without_body().order_by("pk")
         changed, old_files = _update(found.select_for_update(of=("self",), no_key=True), named, listing=listing)
-        _insert(run.source, index, {key: named[key] for key in new}, listing=listing)
-        counts = {"added": len(new), "changed": changed, "unchanged": fresh - len(new) - changed}
+        if new:
+            _insert(run.source, index, {key: named[key] for key in new}, listing=listing)
+        counts = {"listed": fresh, "added": len(new), "changed": changed, "unchanged": fresh - len(new) - changed}
         run.note(token, **{name: F(name) + count for name, count in counts.items()})
         transaction.on_commit(partial(originals.discard, old_files))
+    return fresh
 
 
 def _compare(
@@ -182,7 +199,7 @@ def _insert(source: KnowledgeSource, index: KnowledgeIndex, new: dict[str, Remot
         for key, remote in new.items()
     ]
     Document.objects.bulk_create(rows)
-    ledger.add(index, rows)
+    ledger.add(index, [row.id for row in rows])
 
 
 def _update(known: Iterable[Document], named: dict[str, RemoteDocument], *, listing: UUID) -> tuple[int, list[str]]:
@@ -198,7 +215,6 @@ def _update(known: Iterable[Document], named: dict[str, RemoteDocument], *, list
     columns = [*DESCRIPTION, "title", "version", "fetched_version", "file", "file_hash", "file_bytes"]
     Document.objects.bulk_update(changed, [*columns, "content_hash", "changed_at"])
     ledger.make_due([document.id for document in changed])
-    document_fields.follow(changed)
     return len(changed), old_files
 
 

@@ -86,6 +86,8 @@ class Document(models.Model):
         ]
         indexes = [
             models.Index(fields=["source", "title"], name="document_by_title"),
+            # Asked for each original that is replaced: whether another document refers to it.
+            models.Index(fields=["file"], name="document_by_file"),
         ]
 
     def __str__(self) -> str:

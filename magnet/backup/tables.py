@@ -16,6 +16,7 @@ WITHOUT_ROWS = {
     "django_session",
     "magnet_workerheartbeat",
     "magnet_limitlease",
+    "knowledge_listedname",
     "knowledge_vectorcopy",
     "knowledge_vectorchange",
 }
