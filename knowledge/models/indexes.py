@@ -9,6 +9,8 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Left, Right
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
@@ -265,6 +267,10 @@ class Chunk(models.Model):
         return f"{self.document_id} #{self.position}"
 
 
+# Two characters of at least three bytes each, as these languages have them.
+IS_PAIR = Q(RawSQL("char_length(lexeme) = 2 and octet_length(lexeme) between 6 and 8", [], models.BooleanField()))
+
+
 class Word(models.Model):
     """In how many chunks of an index a lexeme stands."""
 
@@ -276,6 +282,11 @@ class Word(models.Model):
     class Meta:
         verbose_name = _("word")
         verbose_name_plural = _("words")
+        # A single Chinese, Japanese or Korean character is found through the pairs that begin or end with it.
+        indexes = [
+            models.Index("index", Left("lexeme", 1), condition=IS_PAIR, name="word_by_first_character"),
+            models.Index("index", Right("lexeme", 1), condition=IS_PAIR, name="word_by_last_character"),
+        ]
 
     def __str__(self) -> str:
         return self.lexeme
