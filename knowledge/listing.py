@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from knowledge import ledger, originals
+from knowledge import document_fields, ledger, originals
 from knowledge.connectors.base import Connector, Gone, ListingItem, RemoteDocument, Rest
 from knowledge.models import Document, KnowledgeIndex, KnowledgeSource, ListedName, SyncRun
 from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
@@ -199,7 +199,7 @@ def _insert(source: KnowledgeSource, index: KnowledgeIndex, new: dict[str, Remot
         for key, remote in new.items()
     ]
     Document.objects.bulk_create(rows)
-    ledger.add(index, [row.id for row in rows])
+    ledger.add(index, rows)
 
 
 def _update(known: Iterable[Document], named: dict[str, RemoteDocument], *, listing: UUID) -> tuple[int, list[str]]:
@@ -215,6 +215,7 @@ def _update(known: Iterable[Document], named: dict[str, RemoteDocument], *, list
     columns = [*DESCRIPTION, "title", "version", "fetched_version", "file", "file_hash", "file_bytes"]
     Document.objects.bulk_update(changed, [*columns, "content_hash", "changed_at"])
     ledger.make_due([document.id for document in changed])
+    document_fields.follow(changed)
     return len(changed), old_files
 
 
