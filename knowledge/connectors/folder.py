@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from tempfile import SpooledTemporaryFile
+from typing import ClassVar, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -16,13 +19,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from knowledge.connectors.base import Connector, Content, RemoteDocument
 from knowledge.connectors.file_names import path_of, remote_id_of, shown
 from knowledge.connectors.globs import matches_any
-from knowledge.connectors.readable import has_readable_name, media_type_of
+from knowledge.connectors.readable import extension_of, media_type_of, readable_extensions
 from magnet.errors import FetchFailed, ListingFailed
 
 log = structlog.get_logger(__name__)
 
 MAX_REMOTE_ID = 1_000
 CHECK_STOPS_AT = 10_000
+# Of the names in one folder.
+SORTED_AT_ONCE = 2_000
+MOST_BYTES_IN_MEMORY = 256 * 1024
 
 
 class FolderConfig(BaseModel):
@@ -62,12 +68,13 @@ class FolderConnector(Connector):
 
     def list(self, known: Mapping[str, str]) -> Iterator[RemoteDocument]:
         top = self._folder()
-        left_out: list[str] = []
+        readable = readable_extensions() if self.config.only_readable else None
+        left_out = LeftOut()
         for path, status in walk(top, known=known, left_out=left_out):
-            if not self._is_meant(path):
+            if not self._is_meant(path, readable=readable):
                 continue
             if len(remote_id_of(path)) > MAX_REMOTE_ID:
-                left_out.append(f"{shown(path)[:80]}… (its path is longer than {MAX_REMOTE_ID:,} characters)")
+                left_out.add(f"{shown(path)[:80]}… (its path is longer than {MAX_REMOTE_ID:,} characters)")
                 continue
             yield document_of(path, status)
         self._notice(left_out)
@@ -97,16 +104,29 @@ class FolderConnector(Connector):
             raise ListingFailed(f"{path} is a file. Choose the folder that it is in.")
         return folder
 
-    def _is_meant(self, path: str) -> bool:
-        if self.config.only_readable and not has_readable_name(path):
+    def _is_meant(self, path: str, *, readable: Set[str] | None) -> bool:
+        if readable is not None and extension_of(path) not in readable:
             return False
         return matches_any(path, self.config.patterns) and not matches_any(path, self.config.exclude)
 
-    def _notice(self, left_out: Sequence[str]) -> None:
+    def _notice(self, left_out: LeftOut) -> None:
         self.state.pop("notice", None)
-        if left_out:
-            self.state["notice"] = f"Left out {len(left_out):,}: {'; '.join(left_out[:5])}."
-            log.warning("folder_left_out", path=self.config.path, count=len(left_out), examples=left_out[:5])
+        if left_out.count:
+            self.state["notice"] = f"Left out {left_out.count:,}: {'; '.join(left_out.first)}."
+            log.warning("folder_left_out", path=self.config.path, count=left_out.count, examples=left_out.first)
+
+
+@dataclass
+class LeftOut:
+    """What is not read, and why: all are counted, the first are named."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, said: str) -> None:
+        self.count += 1
+        if len(self.first) < 5:
+            self.first.append(said)
 
 
 def opened_path(said: str) -> Path:
@@ -126,7 +146,7 @@ def opened_path(said: str) -> Path:
     return path
 
 
-def walk(top: Path, *, known: Mapping[str, str], left_out: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+def walk(top: Path, *, known: Mapping[str, str], left_out: LeftOut) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every visible regular file with its path relative to `top`, in order, folder by folder.
 
     `os.walk` passes over folders that it cannot open; here that is an error, because their files would seem deleted.
@@ -138,7 +158,7 @@ def walk(top: Path, *, known: Mapping[str, str], left_out: list[str]) -> Iterato
         below = []
         for entry in entries(top / folder, top=top):
             path = f"{folder}/{entry.name}" if folder else entry.name
-            status = status_of(entry, path=path, known=known, left_out=left_out)
+            status = status_of(entry, top=top, path=path, known=known, left_out=left_out)
             if status is None:
                 continue
             identity = (status.st_dev, status.st_ino)
@@ -149,36 +169,60 @@ def walk(top: Path, *, known: Mapping[str, str], left_out: list[str]) -> Iterato
         waiting.extend(reversed(below))
 
 
-def entries(folder: Path, *, top: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        raise ListingFailed(
-            f"The folder {shown(str(folder))} cannot be opened: {error.strerror}. The listing of {top} is not "
-            "complete, so nothing was deleted. Check that it is mounted and that its rights let us read it."
-        ) from error
+class Entry(NamedTuple):
+    """A name in a folder, and what stood behind it."""
+
+    name: str
+    is_link: bool
+    is_folder: bool
+
+
+def entries(folder: Path, *, top: Path) -> Iterator[Entry]:
+    """The visible names of a folder, sorted; of a very large one block by block, so that they need little memory.
+
+    All are read before the first is given out: whoever looks at a folder slowly may miss a file that is replaced
+    meanwhile, and it would seem deleted.
+    """
+    with SpooledTemporaryFile(MOST_BYTES_IN_MEMORY, mode="w+", encoding="ascii") as names:
+        try:
+            with os.scandir(folder) as found:
+                visible = (entry_of(entry) for entry in found if not entry.name.startswith("."))
+                while block := sorted(islice(visible, SORTED_AT_ONCE)):
+                    names.writelines(f"{json.dumps(entry)}\n" for entry in block)
+        except OSError as error:
+            raise ListingFailed(
+                f"The folder {shown(str(folder))} cannot be opened: {error.strerror}. The listing of {top} is not "
+                "complete, so nothing was deleted. Check that it is mounted and that its rights let us read it."
+            ) from error
+        names.seek(0)
+        for line in names:
+            yield Entry(*json.loads(line))
+
+
+def entry_of(found: os.DirEntry[str]) -> Entry:
+    return Entry(found.name, found.is_symlink(), found.is_dir(follow_symlinks=False))
 
 
 def status_of(
-    entry: os.DirEntry[str], *, path: str, known: Mapping[str, str], left_out: list[str]
+    entry: Entry, *, top: Path, path: str, known: Mapping[str, str], left_out: LeftOut
 ) -> os.stat_result | None:
     """What a name stands for, through links; None where it is not read."""
+    place = f"{top}/{path}"
     try:
-        if entry.is_symlink() and not is_open_to_us(Path(entry.path).resolve(strict=True)):
-            left_out.append(f"{shown(path)} (a link that leads out of MAGNET_FOLDER_ROOTS)")
+        if entry.is_link and not is_open_to_us(Path(place).resolve(strict=True)):
+            left_out.add(f"{shown(path)} (a link that leads out of MAGNET_FOLDER_ROOTS)")
             return None
-        return entry.stat()
+        return os.stat(place)
     except FileNotFoundError as error:
-        if entry.is_symlink() and is_known(path, known):
+        if entry.is_link and is_known(path, known):
             raise ListingFailed(
                 f"{shown(path)} is a link that leads nowhere, and its documents were read before. Is its target "
                 "mounted? Nothing was deleted; remove the link if they should go."
             ) from error
-        if entry.is_symlink():
-            left_out.append(f"{shown(path)} (a link that leads nowhere)")
+        if entry.is_link:
+            left_out.add(f"{shown(path)} (a link that leads nowhere)")
             return None
-        if entry.is_dir(follow_symlinks=False):
+        if entry.is_folder:
             raise ListingFailed(
                 f"The folder {shown(path)} went away meanwhile. Nothing was deleted; sync again."
             ) from error

@@ -301,3 +301,16 @@ def test_thousands_of_files_stream_without_a_list_of_them_all(share):
 
     assert count == 5_000
     assert peak() < 500_000
+
+
+def test_a_folder_of_very_many_files_is_listed_in_little_memory(share):
+    for file in range(20_000):
+        (share / f"{file}.md").touch()
+    folder = connector(share)
+    next(folder.list({}))  # the readers are loaded
+
+    with memory_peak() as peak:
+        count = sum(1 for _ in folder.list({}))
+
+    assert count == 20_000
+    assert peak() < 2_000_000
