@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import cProfile
+import pstats
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -34,11 +36,20 @@ def made(fake: FakeOpenAI, kind: str = "openai", *, timeout_seconds: float = 5.0
     return provider(connection, provider.Config(**config))
 
 
-@pytest.fixture
-async def provider(fake_openai: FakeOpenAI) -> AsyncIterator[ModelProvider]:
+@pytest.fixture(params=["first calls", "later calls"])
+async def provider(fake_openai: FakeOpenAI, request: pytest.FixtureRequest) -> AsyncIterator[ModelProvider]:
+    """The first call of each kind goes through the whole client, later ones are cast: all must fare alike."""
     one = made(fake_openai)
+    if request.param == "later calls":
+        await make_first_calls(one, fake_openai)
     yield one
     await one.close()
+
+
+async def make_first_calls(provider: ModelProvider, fake: FakeOpenAI) -> None:
+    await provider.chat(HELLO)
+    await provider.embed(["Hello?"], model="text-embedding-fake")
+    fake.requests.clear()
 
 
 async def streamed(provider: ModelProvider, request: ChatRequest = HELLO) -> ChatReply:
@@ -151,6 +162,31 @@ async def test_one_connection_serves_many_calls(provider, fake_openai):
     assert fake_openai.connections == 1
 
 
+async def test_later_calls_pass_by_the_layers_of_the_client(provider, fake_openai):
+    await make_first_calls(provider, fake_openai)
+
+    with cProfile.Profile() as profile:
+        await provider.chat(HELLO)
+        await streamed(provider)
+        await provider.embed(["Hello?"], model="text-embedding-fake")
+
+    called = {place for place, _, _ in pstats.Stats(profile).stats}
+    assert not [place for place in called if place.endswith("openai/_base_client.py")]
+    assert len(fake_openai.requests) == 3
+
+
+async def test_later_calls_say_what_the_first_said(fake_openai):
+    provider = made(fake_openai, organization="org-1", project="proj-1")
+
+    await provider.chat(HELLO)
+    await provider.chat(HELLO)
+
+    first, second = fake_openai.requests
+    assert first == second
+    assert first.headers["authorization"] == f"Bearer {KEY}"
+    assert first.headers["openai-organization"] == "org-1"
+
+
 async def test_azure_names_the_deployment_the_version_and_the_key_in_its_own_way(fake_openai):
     azure = made(fake_openai, "azure_openai", api_version="2024-10-21")
 
@@ -241,8 +277,11 @@ async def test_an_error_within_a_stream_is_told(provider, fake_openai):
         await streamed(provider)
 
 
-async def test_a_slow_provider_times_out_whole_and_in_mid_stream(fake_openai):
+@pytest.mark.parametrize("is_first_call", [True, False])
+async def test_a_slow_provider_times_out_whole_and_in_mid_stream(fake_openai, is_first_call):
     hasty = made(fake_openai, timeout_seconds=0.2)
+    if not is_first_call:
+        await make_first_calls(hasty, fake_openai)
     fake_openai.script(Scripted(delay_seconds=2), Scripted(text="one two three", delta_seconds=2))
 
     with pytest.raises(ProviderTimedOut, match=r"did not answer within 0\.2 seconds"):
@@ -256,6 +295,25 @@ async def test_nobody_listening_is_told_as_unreachable(fake_openai):
 
     with pytest.raises(ProviderError, match="cannot be reached"):
         await nowhere.chat(HELLO)
+
+
+async def test_a_server_that_hangs_up_is_told_as_unreachable_at_every_call(settings):
+    settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
+    body = b'{"choices": [{"message": {"content": "Hello."}}]}'
+    answers = iter([b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)])
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(answers, b""))
+        writer.close()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        provider = PROVIDERS["openai"](Connection(address, KEY), PROVIDERS["openai"].Config())
+
+        assert (await provider.chat(HELLO)).text == "Hello."
+        with pytest.raises(ProviderError, match="cannot be reached"):
+            await provider.chat(HELLO)
 
 
 async def test_private_addresses_are_refused_unless_the_operator_allows_them(fake_openai, settings):
