@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from knowledge.connectors.base import KEEP_THE_REST, Content, Gone, ListingItem, RemoteDocument
+from knowledge.connectors.google_permissions import PERMISSION_FIELDS, groups_of
 from knowledge.connectors.google_sign_in import ServiceAccount
+from knowledge.connectors.permissions import Groups, Tally, full_pass_is_due
 from knowledge.connectors.readable import is_readable
 from knowledge.connectors.rest import MAX_FILE_BYTES, RestClient, TokenSignIn, address_of_api, quoted
 from knowledge.connectors.rest_connector import RestConnector, Shape, file_content
@@ -18,6 +22,7 @@ from magnet.errors import FetchFailed, SourceError
 
 SCOPE = "https://www.googleapis.com/auth/drive.readonly"
 AT_ONCE = 1_000
+PERMISSIONS_AT_ONCE = 100
 FOLDER = "application/vnd.google-apps.folder"
 FIELDS = "id,name,mimeType,modifiedTime,md5Checksum,size,webViewLink,parents,trashed"
 # What Google's own formats are read as: the first that a reader knows.
@@ -43,6 +48,19 @@ class GoogleDriveConfig(Shape):
     )
     shared_drive: str = Field(
         default="", title="Shared drive", description="Its id, where the files belong to a shared drive."
+    )
+    take_over_permissions: bool = Field(
+        default=False,
+        title="Take over who may see it",
+        description="People and groups by their address, everybody of a domain by its name. The account must be an "
+        "editor or a member of the shared drive: a file whose permissions it may not read is found by nobody else. "
+        "Costs one more request for each file of a shared drive, and a complete listing a day.",
+    )
+    links_count: bool = Field(
+        default=False,
+        title="Links open it to all",
+        description="With permissions only: what anyone with the link can open, anyone finds. Off: only people, "
+        "groups and domains for whom it is shared, and what Google itself lets anyone find.",
     )
     api_address: str = Field(
         default="https://www.googleapis.com",
@@ -74,7 +92,8 @@ class GoogleDriveSecrets(Shape):
 
 class GoogleDriveConnector(RestConnector):
     """Lists completely the first time, then what Google's list of changes names. When a folder changes, or Google no
-    longer knows the cursor, it lists completely again. Permissions of files are not taken over."""
+    longer knows the cursor, it lists completely again; with permissions also when a folder or the shared drive changes,
+    whose people Google does not name for each file, and once a day."""
 
     label: ClassVar[str] = "Google Drive"
     description: ClassVar[str] = "Documents, tables, slides and files that are shared with a service account."
@@ -94,17 +113,10 @@ class GoogleDriveConnector(RestConnector):
         return f"Google Drive lets {self.account.email} read {where}."
 
     def documents(self, known: Mapping[str, str]) -> Iterator[ListingItem]:
+        self.tally = Tally()
         changes = self._changes()
-        if changes is None:
-            yield from self._everything()
-            return
-        yield KEEP_THE_REST
-        for change in changes:
-            file = change.get("file") or {}
-            if change.get("removed") or file.get("trashed") or not self._is_ours(file):
-                yield Gone(str(change["fileId"]))
-            else:
-                yield document_of(file)
+        yield from self._everything() if changes is None else self._named(changes)
+        self.state["notice"] = self.tally.notice
 
     def content_of(self, document: RemoteDocument) -> Content:
         path = f"/drive/v3/files/{quoted(document.remote_id)}"
@@ -127,29 +139,52 @@ class GoogleDriveConnector(RestConnector):
         sign_in = TokenSignIn(lambda: self.account.token(self.outbound))
         return RestClient(self.config.api_address, name="Google Drive", client=self.outbound, sign_in=sign_in)
 
+    # -- Who may see it ------------------------------------------------------------------------------------------------
+
+    def _document(self, file: dict[str, Any]) -> RemoteDocument:
+        if not self.config.take_over_permissions:
+            return document_of(file)
+        ask = partial(self._groups, file)
+        return replace(document_of(file), groups=self.tally.of(ask))
+
+    def _groups(self, file: dict[str, Any]) -> Groups:
+        """By the permissions that came along; of a file in a shared drive Google sends them only when asked for."""
+        permissions = file.get("permissions")
+        if not permissions:
+            fields = f"nextPageToken,permissions({PERMISSION_FIELDS})"
+            params = {"fields": fields, "pageSize": PERMISSIONS_AT_ONCE, **self._scope}
+            path = f"/drive/v3/files/{quoted(str(file['id']))}/permissions"
+            pages = self.api.cursor_pages(path, params, parameter="pageToken", cursor_of=next_cursor)
+            permissions = [permission for page in pages for permission in page["permissions"]]
+        return groups_of(permissions, links_count=self.config.links_count)
+
+    @property
+    def _fields(self) -> str:
+        return f"{FIELDS},permissions({PERMISSION_FIELDS})" if self.config.take_over_permissions else FIELDS
+
     # -- A complete listing --------------------------------------------------------------------------------------------
 
     def _everything(self) -> Iterator[ListingItem]:
         # The cursor first: what changes while we list is then named by the next listing.
         token = self.api.get("/drive/v3/changes/startPageToken", {**self._scope, **self._drive})["startPageToken"]
-        folders = self._chosen_folders()
+        folders, began_at = self._chosen_folders(), time.time()
         seen = set(folders)
         if not folders:
-            yield from map(document_of, filter(is_wanted, self._files("trashed = false")))
+            yield from map(self._document, filter(is_wanted, self._files("trashed = false")))
         while folders:
             for file in self._files(f"'{folders.pop()}' in parents and trashed = false"):
                 if file["mimeType"] == FOLDER and file["id"] not in seen:
                     seen.add(file["id"])
                     folders.append(file["id"])
                 elif is_wanted(file):
-                    yield document_of(file)
+                    yield self._document(file)
         self.state.clear()
-        self.state.update(cursor=str(token), folders=sorted(seen))
+        self.state.update(cursor=str(token), folders=sorted(seen), permissions_at=began_at)
 
     def _files(self, query: str, *, at_once: int = AT_ONCE) -> Iterator[dict[str, Any]]:
         params = {
             "q": query,
-            "fields": f"nextPageToken,incompleteSearch,files({FIELDS})",
+            "fields": f"nextPageToken,incompleteSearch,files({self._fields})",
             "pageSize": at_once,
             "includeItemsFromAllDrives": True,
             "corpora": "drive" if self.config.shared_drive else None,
@@ -163,32 +198,44 @@ class GoogleDriveConnector(RestConnector):
 
     # -- What changed --------------------------------------------------------------------------------------------------
 
+    def _named(self, changes: list[dict[str, Any]]) -> Iterator[ListingItem]:
+        yield KEEP_THE_REST
+        for change in changes:
+            file = change.get("file") or {}
+            if change.get("removed") or file.get("trashed") or not self._is_ours(file):
+                yield Gone(str(change["fileId"]))
+            else:
+                yield self._document(file)
+
     def _changes(self) -> list[dict[str, Any]] | None:
         """The changes since the cursor; None where only a complete listing can say what is there.
 
         Held whole, because a folder among the last of them decides about all. The new cursor goes to the state.
         """
-        cursor = self.state.get("cursor")
-        if not cursor:
+        cursor, reads_permissions = self.state.get("cursor"), self.config.take_over_permissions
+        if not cursor or (reads_permissions and full_pass_is_due(self.state)):
             return None
         changes: list[dict[str, Any]] = []
         try:
             for page in self._pages_of_changes(str(cursor)):
-                changes += [change for change in page["changes"] if change.get("changeType", "file") == "file"]
+                changes += page["changes"]
                 cursor = page.get("newStartPageToken") or cursor
         except FetchFailed as error:
             if error.extra.get("remote_status") in LOST_CURSOR:
                 return None
             raise
-        if any(self._moves_others(change) for change in changes):
+        files = [change for change in changes if change.get("changeType", "file") == "file"]
+        # The members of a shared drive see all that is in it.
+        has_other_members = reads_permissions and len(files) < len(changes)
+        if has_other_members or any(self._moves_others(change) for change in files):
             return None
         self.state["cursor"] = str(cursor)
-        return changes
+        return files
 
     def _pages_of_changes(self, cursor: str) -> Iterator[dict[str, Any]]:
         params = {
             "pageToken": cursor,
-            "fields": f"nextPageToken,newStartPageToken,changes(changeType,fileId,removed,file({FIELDS}))",
+            "fields": f"nextPageToken,newStartPageToken,changes(changeType,fileId,removed,file({self._fields}))",
             "pageSize": AT_ONCE,
             "includeItemsFromAllDrives": True,
             **self._scope,
@@ -197,10 +244,12 @@ class GoogleDriveConnector(RestConnector):
         yield from self.api.cursor_pages("/drive/v3/changes", params, parameter="pageToken", cursor_of=next_cursor)
 
     def _moves_others(self, change: dict[str, Any]) -> bool:
-        """Whether a folder came, went or moved, with everything below it."""
+        """Whether a folder came, went or moved, with everything below it, or is for other people."""
+        file = change.get("file") or {}
+        if self.config.take_over_permissions and file.get("mimeType") == FOLDER:
+            return True
         if not self.config.folders:
             return False
-        file = change.get("file") or {}
         is_known = change["fileId"] in self.state.get("folders", [])
         return is_known or (file.get("mimeType") == FOLDER and self._has_parent(file))
 

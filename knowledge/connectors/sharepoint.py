@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from knowledge.connectors.base import KEEP_THE_REST, Content, Gone, ListingItem, RemoteDocument
+from knowledge.connectors.permissions import NOBODY, Groups, Tally, full_pass_is_due
 from knowledge.connectors.readable import is_readable
 from knowledge.connectors.rest import RestClient, Token, TokenSignIn, address_of_api, needed, quoted
 from knowledge.connectors.rest_connector import RestConnector, Shape, counted, file_content, html_content
 from knowledge.connectors.sharepoint_pages import html_of
+from knowledge.connectors.sharepoint_permissions import CHANGED, NAMES_SHARING, groups_of
 from magnet.errors import FetchFailed, SourceError
 
 DELTA_FIELDS = "id,name,file,folder,root,deleted,webUrl,eTag,cTag,lastModifiedDateTime,parentReference"
@@ -37,6 +41,20 @@ class SharePointConfig(Shape):
     )
     include_documents: bool = Field(default=True, title="Documents")
     include_pages: bool = Field(default=True, title="Pages and news")
+    take_over_permissions: bool = Field(
+        default=False,
+        title="Take over who may see it",
+        description="People by their address, groups of Entra by id and address, groups of a site by name, everybody "
+        "of the organisation by the tenant as it is entered here. Needs Sites.FullControl.All to see every change. "
+        "Costs one more request for each document, and a complete listing a day. Graph tells no permissions of pages: "
+        "they are found only with the right to all documents.",
+    )
+    links_count: bool = Field(
+        default=False,
+        title="Links open it to all",
+        description="With permissions only: what anyone with a link can open, anyone finds. Off: only people and "
+        "groups for whom it is shared.",
+    )
     graph_address: str = Field(
         default="https://graph.microsoft.com/v1.0",
         title="Address of Microsoft Graph",
@@ -69,8 +87,8 @@ class SharePointSecrets(Shape):
 
 class SharePointConnector(RestConnector):
     """Documents by Graph's delta: complete once, then only what changed. Pages have no delta in Graph, so they are
-    compared with those of last time. A lost cursor, a deleted folder or another library: complete again. Permissions
-    are not taken over."""
+    compared with those of last time. A lost cursor, a deleted folder or another library: complete again; with
+    permissions also a folder that is for other people, and once a day."""
 
     label: ClassVar[str] = "SharePoint"
     description: ClassVar[str] = "Documents and pages of SharePoint sites in Microsoft 365."
@@ -90,15 +108,16 @@ class SharePointConnector(RestConnector):
         sites = self._sites()
         drives = self._drives(sites) if self.config.include_documents else {}
         changes = self._changes(drives)
-        before = set(self.state.get("pages", []))
+        self.tally, before = Tally(), set(self.state.get("pages", []))
         state: dict[str, Any] = {"cursors": dict(self.state.get("cursors", {})), "pages": []}
+        state["permissions_at"] = time.time() if changes is None else self.state.get("permissions_at", 0)
         if changes is None:
             for drive in drives:
                 yield from self._everything(drive, state)
         else:
             yield KEEP_THE_REST
             for drive, items, cursor in changes:
-                yield from (change_of(drive, item) for item in items if "root" not in item)
+                yield from (self._change(drive, item) for item in items if "root" not in item)
                 state["cursors"][drive] = cursor
         for site in sites if self.config.include_pages else ():
             for page in self._pages(site):
@@ -107,7 +126,7 @@ class SharePointConnector(RestConnector):
         if changes is not None:
             yield from (Gone(page) for page in sorted(before - set(state["pages"])))
         self.state.clear()
-        self.state.update(state)
+        self.state.update(state, notice=self.tally.notice)
 
     def content_of(self, document: RemoteDocument) -> Content:
         kind, *ids = document.remote_id.split("/")
@@ -124,6 +143,15 @@ class SharePointConnector(RestConnector):
     def api(self) -> RestClient:
         sign_in = TokenSignIn(self._token)
         return RestClient(self.config.graph_address, name="Microsoft Graph", client=self.outbound, sign_in=sign_in)
+
+    @cached_property
+    def changes(self) -> RestClient:
+        """As `api`, but a change of permissions is a change."""
+        headers = {"Prefer": NAMES_SHARING} if self.config.take_over_permissions else {}
+        sign_in = TokenSignIn(self._token)
+        return RestClient(
+            self.config.graph_address, name="Microsoft Graph", client=self.outbound, sign_in=sign_in, headers=headers
+        )
 
     def _token(self) -> Token:
         login = RestClient(self.config.login_address, name="Microsoft", client=self.outbound)
@@ -169,30 +197,48 @@ class SharePointConnector(RestConnector):
         cursors = self.state.get("cursors", {})
         if "cursors" not in self.state or set(cursors) != set(drives):
             return None
+        if self.config.take_over_permissions and full_pass_is_due(self.state):
+            return None
         found = []
         for drive in drives:
             try:
-                pages = list(self.api.linked_pages(str(cursors[drive]), next_of=next_link))
+                pages = list(self.changes.linked_pages(str(cursors[drive]), next_of=next_link))
             except FetchFailed as error:
                 if error.extra.get("remote_status") == GONE:
                     return None
                 raise
             items = [item for page in pages for item in page["value"]]
-            # Of a folder that was deleted or came back, Graph need not name what is in it.
-            if any("file" not in item and "root" not in item and "package" not in item for item in items):
+            if any(decides_about_others(item) for item in items):
                 return None
             found.append((drive, items, str(pages[-1]["@odata.deltaLink"])))
         return found
 
     def _everything(self, drive: str, state: dict[str, Any]) -> Iterator[RemoteDocument]:
         path = f"/drives/{quoted(drive)}/root/delta"
-        for page in self.api.linked_pages(path, {"$select": DELTA_FIELDS}, next_of=next_link):
+        for page in self.changes.linked_pages(path, {"$select": DELTA_FIELDS}, next_of=next_link):
             for item in page["value"]:
                 if "deleted" not in item and is_file(item):
-                    yield document_of(drive, item)
+                    yield self._document(drive, item)
             state["cursors"][drive] = page.get("@odata.deltaLink", "")
         if not state["cursors"][drive]:
             raise SourceError("Microsoft Graph ended a list of documents without its cursor. Sync again.")
+
+    def _change(self, drive: str, item: Item) -> ListingItem:
+        if "deleted" in item or not is_file(item):
+            return Gone(f"drives/{drive}/{item['id']}")
+        return self._document(drive, item)
+
+    def _document(self, drive: str, item: Item) -> RemoteDocument:
+        if not self.config.take_over_permissions:
+            return document_of(drive, item)
+        groups = self.tally.of(partial(self._groups, f"/drives/{quoted(drive)}/items/{quoted(str(item['id']))}"))
+        return replace(document_of(drive, item), groups=groups)
+
+    def _groups(self, item: str) -> Groups:
+        """By the effective permissions of a document, in which those of its folder, library and site stand."""
+        pages = self.api.linked_pages(f"{item}/permissions", next_of=next_link)
+        permissions = [permission for page in pages for permission in page["value"]]
+        return groups_of(permissions, organisation=self.config.tenant, links_count=self.config.links_count)
 
     # -- Pages ---------------------------------------------------------------------------------------------------------
 
@@ -207,6 +253,7 @@ class SharePointConnector(RestConnector):
                         url=str(item["webUrl"]),
                         media_type="text/html",
                         version=str(item.get("eTag") or item["lastModifiedDateTime"]),
+                        groups=self.tally.of(lambda: NOBODY) if self.config.take_over_permissions else None,
                     )
 
 
@@ -219,10 +266,11 @@ def is_file(item: Item) -> bool:
     return "file" in item and is_readable(media_type, name=str(item.get("name", "")))
 
 
-def change_of(drive: str, item: Item) -> ListingItem:
-    if "deleted" in item or not is_file(item):
-        return Gone(f"drives/{drive}/{item['id']}")
-    return document_of(drive, item)
+def decides_about_others(item: Item) -> bool:
+    """Of a folder that was deleted, came back or is for other people, Graph need not name what is in it."""
+    if "root" in item:
+        return bool(item.get(CHANGED))
+    return "file" not in item and "package" not in item
 
 
 def document_of(drive: str, item: Item) -> RemoteDocument:

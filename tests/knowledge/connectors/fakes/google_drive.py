@@ -3,6 +3,8 @@
 Shapes follow, as consulted on 2026-11-22:
 - https://developers.google.com/drive/api/reference/rest/v3/files/list and …/files/export
 - https://developers.google.com/drive/api/reference/rest/v3/changes/list and …/changes/getStartPageToken
+- https://developers.google.com/workspace/drive/api/reference/rest/v3/permissions and …/permissions/list
+- https://developers.google.com/workspace/drive/api/guides/manage-sharing (how permissions propagate)
 - https://developers.google.com/identity/protocols/oauth2/service-account
 """
 
@@ -24,6 +26,8 @@ from tests.knowledge.connectors.fake_api import FakeApi, as_json, path_of, query
 AT_ONCE = 2
 DOCUMENT, FOLDER = "application/vnd.google-apps.document", "application/vnd.google-apps.folder"
 
+DRIVE_CHANGE = {"kind": "drive#change", "changeType": "drive", "driveId": "a drive", "removed": False}
+
 
 @functools.cache
 def private_key() -> rsa.RSAPrivateKey:
@@ -44,6 +48,9 @@ class FakeGoogleDrive(FakeApi):
         self.contents: dict[str, bytes] = {}
         self.changes: list[str] = []
         self.forgets_cursors = False
+        self.permissions: dict[str, list[dict[str, Any]]] = {}
+        # Files of shared drives carry no permissions along: they are asked for.
+        self.sends_permissions_along = True
         self.authorization = "Bearer ya29.token"
 
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -73,6 +80,16 @@ class FakeGoogleDrive(FakeApi):
         self.files[id] |= more
         self.changes.append(id)
 
+    def share(self, id: str, *permissions: dict[str, Any], is_named: bool = True) -> None:
+        """From now on this file is for these; what is below a folder is not named among the changes."""
+        self.permissions[id] = [{"kind": "drive#permission", "role": "reader", **given} for given in permissions]
+        if is_named:
+            self.changes.append(id)
+
+    def shown(self, id: str) -> dict[str, Any]:
+        along = self.sends_permissions_along and id in self.permissions
+        return {**self.files[id], "permissions": self.permissions[id]} if along else self.files[id]
+
     def delete(self, id: str) -> None:
         del self.files[id]
         self.changes.append(id)
@@ -96,6 +113,8 @@ class FakeGoogleDrive(FakeApi):
             return self.page_of_changes(query)
         if path == "/drive/v3/files":
             return self.page_of_files(query)
+        if match := re.fullmatch(r"/drive/v3/files/([\w-]+)/permissions", path):
+            return self.page_of_permissions(match[1], query)
         match = re.fullmatch(r"/drive/v3/files/([\w-]+)(/export)?", path)
         if not match or match[1] not in self.files:
             return as_json({"error": {"code": 404, "message": f"File not found: {path}."}}, status=404)
@@ -122,7 +141,16 @@ class FakeGoogleDrive(FakeApi):
         page: dict[str, Any] = {"kind": "drive#fileList", "incompleteSearch": False}
         if start + AT_ONCE < len(found):
             page["nextPageToken"] = f"page-{start + AT_ONCE}"
-        return as_json({**page, "files": found[start : start + AT_ONCE]})
+        return as_json({**page, "files": [self.shown(file["id"]) for file in found[start : start + AT_ONCE]]})
+
+    def page_of_permissions(self, id: str, query: dict[str, str]) -> Page:
+        """Readers may not list who else is one: Google answers 403."""
+        if id not in self.permissions:
+            message = "The user does not have sufficient permissions for this file."
+            return as_json({"error": {"code": 403, "message": message}}, status=403)
+        start, found = int(query.get("pageToken", "0")), self.permissions[id]
+        following = {"nextPageToken": str(start + AT_ONCE)} if start + AT_ONCE < len(found) else {}
+        return as_json({"kind": "drive#permissionList", "permissions": found[start : start + AT_ONCE], **following})
 
     def page_of_changes(self, query: dict[str, str]) -> Page:
         if self.forgets_cursors:
@@ -131,8 +159,9 @@ class FakeGoogleDrive(FakeApi):
         end = min(start + AT_ONCE, len(self.changes))
         names = "newStartPageToken" if end == len(self.changes) else "nextPageToken"
         found = [self.as_change(id) for id in dict.fromkeys(self.changes[start:end])]
+        found = [change if change["fileId"] != "a drive" else DRIVE_CHANGE for change in found]
         return as_json({"kind": "drive#changeList", "changes": found, names: str(end)})
 
     def as_change(self, id: str) -> dict[str, Any]:
         change = {"kind": "drive#change", "changeType": "file", "fileId": id, "removed": id not in self.files}
-        return {**change, "file": self.files[id]} if id in self.files else change
+        return {**change, "file": self.shown(id)} if id in self.files else change

@@ -3,6 +3,8 @@
 Shapes follow, as consulted on 2026-11-22:
 - https://learn.microsoft.com/en-us/graph/api/driveitem-delta?view=graph-rest-1.0
 - https://learn.microsoft.com/en-us/graph/api/sitepage-list?view=graph-rest-1.0 and …/sitepage-get
+- https://learn.microsoft.com/en-us/graph/api/driveitem-list-permissions?view=graph-rest-1.0 and …/resources/permission
+- https://learn.microsoft.com/en-us/onedrive/developer/rest-api/concepts/scan-guidance (changes of permissions)
 - https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 """
 
@@ -29,6 +31,7 @@ class FakeSharePoint(FakeApi):
         self.changes: list[str] = []
         self.pages: dict[str, dict[str, Any]] = {}
         self.forgets_cursors = False
+        self.permissions: dict[str, list[dict[str, Any]]] = {}
 
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
         config = {"tenant": "example.com", "client_id": "app", "sites": ["https://example.sharepoint.com/sites/HR"]}
@@ -76,6 +79,13 @@ class FakeSharePoint(FakeApi):
             "canvasLayout": {"horizontalSections": [{"layout": "oneColumn", "id": "1", "columns": columns}]},
         }
 
+    def share(self, id: str, *permissions: dict[str, Any], is_named: bool = True) -> None:
+        """From now on this item is for these, which its tags and its content do not show."""
+        self.permissions[id] = [{"id": str(at), "roles": ["read"], **given} for at, given in enumerate(permissions)]
+        if is_named:
+            self.items[id]["@microsoft.graph.sharedChanged"] = "True"
+            self.changes.append(id)
+
     def delete(self, id: str) -> None:
         # Of what was deleted, SharePoint names neither name nor tag.
         kind = "folder" if "folder" in self.items[id] else "file"
@@ -108,15 +118,26 @@ class FakeSharePoint(FakeApi):
         if path == f"/sites/{SITE}/pages/microsoft.graph.sitePage":
             listed = [{k: v for k, v in page.items() if k != "canvasLayout"} for page in self.pages.values()]
             return as_json({"value": listed})
-        return self.single(path)
+        return self.single(path, query_of(call))
 
-    def single(self, path: str) -> Page:
+    def single(self, path: str, query: dict[str, str]) -> Page:
         _, kind, _, _, id, *rest = [*path.split("/"), "", "", "", ""]
+        if kind == "drives" and rest[0] == "permissions":
+            return self.page_of_permissions(id, path, query)
         if kind == "drives" and "deleted" not in self.items.get(id, {"deleted": 1}) and rest[0] == "content":
             return Page(status=302, headers={"Location": f"{self.url}/blob/{id}"})
         if kind == "sites" and id in self.pages:
             return as_json(self.pages[id])
         return as_json({"error": {"code": "itemNotFound", "message": "The resource could not be found."}}, status=404)
+
+    def page_of_permissions(self, id: str, path: str, query: dict[str, str]) -> Page:
+        if id not in self.permissions:
+            return as_json({"error": {"code": "accessDenied", "message": "Access denied"}}, status=403)
+        start, found = int(query.get("$skiptoken", 0)), self.permissions[id]
+        page: dict[str, Any] = {"value": found[start : start + AT_ONCE]}
+        if start + AT_ONCE < len(found):
+            page["@odata.nextLink"] = f"{self.url}/v1.0{path}?$skiptoken={start + AT_ONCE}"
+        return as_json(page)
 
     def token(self, call: Call) -> Page:
         asked = {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
@@ -133,6 +154,8 @@ class FakeSharePoint(FakeApi):
             return as_json({"error": {"code": "resyncRequired", "message": "Resync required."}}, status=410)
         since = int(query.get("token", -1))
         ids = list(dict.fromkeys(self.changes[since:])) if since >= 0 else list(self.items)
+        if "deltashowsharingchanges" not in call.headers.get("Prefer", ""):
+            ids = [id for id in ids if "@microsoft.graph.sharedChanged" not in self.items[id]] if since >= 0 else ids
         found = [self.items[id] for id in ids if since >= 0 or "deleted" not in self.items[id]]
         start = int(query.get("skiptoken", 0))
         base = f"{self.url}{path_of(call)}"
