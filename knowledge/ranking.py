@@ -12,11 +12,11 @@ from typing import Any
 from knowledge import statements, vectors
 from knowledge.filters import Condition
 from knowledge.generations import Generation
-from knowledge.statements import CANDIDATES, Mode, Part
+from knowledge.statements import CANDIDATES, Mode, Part, Wording
 from knowledge.stores.pgvector import HalfVector
 from magnet.database import raw_pool
 from magnet.errors import VectorStoreUnavailable
-from magnet.language import character_pairs
+from magnet.language import character_pairs, single_characters
 from magnet.tracing import span
 
 # Candidates are found by the rarest words, which stand in this many chunks together; the score uses all words.
@@ -152,15 +152,14 @@ async def _rows(
     near: Mapping[int, list[int]] = MappingProxyType({}),
 ) -> list[Row]:
     """`near` are the chunks that another store has named, by generation."""
-    languages = len(_configurations(question))
-    candidates = question.candidates
+    wording, candidates = _wording(question), question.candidates
     values = _values(question, counts) | {statements.near_name(index): chunks for index, chunks in near.items()}
     if question.condition is None:
-        statement = statements.unrestricted(question.mode, parts, languages=languages, candidates=candidates)
+        statement = statements.unrestricted(question.mode, parts, wording=wording, candidates=candidates)
         # To plan it takes longer than to run it over some thousand chunks.
         return await _fetch(statement, values, is_prepared=True)
     condition = question.condition
-    statement = statements.search(question.mode, parts, languages=languages, condition=condition, candidates=candidates)
+    statement = statements.search(question.mode, parts, wording=wording, condition=condition, candidates=candidates)
     return await _fetch(statement, values)
 
 
@@ -173,11 +172,18 @@ async def _fetch(statement: bytes, values: Mapping[str, Any], *, is_prepared: bo
         return rows
 
 
+def _wording(question: Question) -> Wording:
+    if single_characters(question.text) and any(generation.has_character_pairs for generation in question.searched):
+        return "single characters"
+    return "one language" if len(_configurations(question)) == 1 else "several languages"
+
+
 def _values(question: Question, counts: Mapping[int, int] | None) -> dict[str, Any]:
     has_pairs = any(generation.has_character_pairs for generation in question.searched)
     values: dict[str, Any] = dict(question.condition.values) if question.condition else {}
     values |= {
         "words": character_pairs(question.text) if has_pairs else question.text,
+        "characters": single_characters(question.text),
         "configurations": _configurations(question),
         **_searched(question),
         "limit": question.limit,

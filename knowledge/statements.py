@@ -18,6 +18,8 @@ from knowledge.filters import Condition
 from knowledge.stores import pgvector
 
 Mode = Literal["hybrid", "meaning", "words"]
+# How the question's words become lexemes.
+Wording = Literal["one language", "several languages", "single characters"]
 
 # 100 + 100 candidates lose nothing against scoring every document (RETRIEVAL.md).
 CANDIDATES = 100
@@ -75,6 +77,19 @@ select position from spoken join likely using (name) group by 1
 having count(distinct name) = (select count(*) from likely)),
 asked as materialized (
 select lexeme, min(position) as position from spoken where position in (select position from meant) group by 1),
+"""
+# A character by itself is found through the pairs that hold it, those that say most about where it stands. What the
+# two indexes of pairs hold is said as they say it.
+ASKED_BY_SINGLE_CHARACTERS: LiteralString = """asked as materialized (
+select letter as lexeme, position from unnest(%(characters)s::text[]) with ordinality l (letter, position)
+union
+select p.lexeme, position from unnest(%(characters)s::text[]) with ordinality l (letter, position)
+cross join lateral (select lexeme from (
+select lexeme, document_frequency from knowledge_word where index_id in ({indexes})
+and char_length(lexeme) = 2 and octet_length(lexeme) between 6 and 8 and left(lexeme, 1) = l.letter union all
+select lexeme, document_frequency from knowledge_word where index_id in ({indexes})
+and char_length(lexeme) = 2 and octet_length(lexeme) between 6 and 8 and right(lexeme, 1) = l.letter) held
+group by lexeme order by sum(document_frequency) desc, lexeme limit {most_words} / cardinality(%(characters)s)) p),
 """
 
 # `mass` is what all words of the question weigh, those that no document has included: a word found among many
@@ -157,16 +172,16 @@ class Part:
 
 
 @lru_cache(maxsize=256)
-def unrestricted(mode: Mode, parts: tuple[Part, ...], *, languages: int, candidates: int = CANDIDATES) -> bytes:
+def unrestricted(mode: Mode, parts: tuple[Part, ...], *, wording: Wording, candidates: int = CANDIDATES) -> bytes:
     """The search over all documents, as sent: writing it takes longer than many a search."""
-    return search(mode, parts, languages=languages, candidates=candidates)
+    return search(mode, parts, wording=wording, candidates=candidates)
 
 
 def search(
     mode: Mode,
     parts: Sequence[Part],
     *,
-    languages: int,
+    wording: Wording,
     condition: Condition | None = None,
     candidates: int = CANDIDATES,
 ) -> bytes:
@@ -178,8 +193,7 @@ def search(
         nearest = _nearest(parts, condition, candidates=candidates)
         texts.append(sql.SQL(BY_MEANING).format(nearest=nearest, candidates=sql.Literal(candidates)))
     if mode != "meaning":
-        asked = ASKED_IN_ONE_LANGUAGE if languages == 1 else ASKED_IN_SEVERAL_LANGUAGES
-        texts += [sql.SQL(asked), _words(parts, condition, candidates=candidates)]
+        texts += [_asked(wording, parts), _words(parts, condition, candidates=candidates)]
     texts += [_candidates(mode), sql.SQL(NO_BM25 if mode == "meaning" else BM25).format(), sql.SQL(SCORED)]
     return (sql.SQL("with ") + sql.Composed(texts)).as_bytes(None)
 
@@ -237,14 +251,27 @@ def _nearest_in(part: Part, condition: Condition | None, *, candidates: int) -> 
     )
 
 
+def _asked(wording: Wording, parts: Sequence[Part]) -> sql.Composed:
+    asked: dict[Wording, LiteralString] = {
+        "one language": ASKED_IN_ONE_LANGUAGE,
+        "several languages": ASKED_IN_SEVERAL_LANGUAGES,
+        "single characters": ASKED_BY_SINGLE_CHARACTERS,
+    }
+    return sql.SQL(asked[wording]).format(indexes=_indexes(parts), most_words=sql.Literal(MOST_WORDS))
+
+
 def _words(parts: Sequence[Part], condition: Condition | None, *, candidates: int) -> sql.Composed:
     return sql.SQL(WORDS).format(
         most_words=sql.Literal(MOST_WORDS),
         most_rows=sql.Literal(MOST_RANKED_ROWS),
         candidates=sql.Literal(candidates),
-        indexes=sql.SQL(", ").join([sql.Literal(part.index_id) for part in parts]),
+        indexes=_indexes(parts),
         scope=_scope(condition, is_narrow=any(part.is_exact for part in parts)),
     )
+
+
+def _indexes(parts: Sequence[Part]) -> sql.Composed:
+    return sql.SQL(", ").join([sql.Literal(part.index_id) for part in parts])
 
 
 def _scope(condition: Condition | None, *, is_narrow: bool) -> sql.Composable:

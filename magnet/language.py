@@ -119,6 +119,8 @@ CJK = (
 THAI_MARKS = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
 RUN = re.compile(f"[{CJK}]+|[\u0e01-\u0e2e\u0e30\u0e32\u0e33\u0e40-\u0e46{THAI_MARKS}]+")
 LETTER = re.compile(f"[^{THAI_MARKS}][{THAI_MARKS}]*|[{THAI_MARKS}]+")
+WORD = re.compile(r"\w+")
+SINGLE = re.compile(f"[{CJK}]")
 
 
 def character_pairs(text: str) -> str:
@@ -137,3 +139,12 @@ def pairs_of_run(run: re.Match[str]) -> str:
     if len(letters) == 1:
         return f" {letters[0]} "
     return f" {' '.join(map(str.__add__, letters, letters[1:]))} "
+
+
+def single_characters(text: str) -> list[str]:
+    """The characters of a question that has nothing but Chinese, Japanese or Korean ones, each by itself; or none.
+
+    They have no pair, and are found through all the pairs that hold them. Thai letters by themselves mean nothing.
+    """
+    words = list(dict.fromkeys(WORD.findall(text)))
+    return words if all(map(SINGLE.fullmatch, words)) else []

@@ -40,7 +40,7 @@ async def plan(asked: Question, *, exactly: bool | None = None) -> str:
     if exactly is not None:
         parts = tuple(statements.Part(part.index_id, part.dimensions, exactly) for part in parts)
     condition, values = asked.condition, ranking._values(asked, counts)
-    statement = statements.search(asked.mode, parts, languages=1, condition=condition)
+    statement = statements.search(asked.mode, parts, wording="one language", condition=condition)
     if condition is None:
         return await general_plan(statement, values)
     rows = await ranking._fetch(b"explain " + statement, values)
@@ -80,6 +80,7 @@ async def test_a_large_generation_is_searched_by_its_index_and_loses_nothing(cro
 
     await without_a_filter(crowd, vector)
     await by_words(crowd)
+    await by_a_single_character(vector)
     await under_a_narrow_filter(crowd, vector)
     await under_a_wide_filter(crowd, vector)
     await for_several_sources(crowd, vector)
@@ -143,3 +144,15 @@ async def by_words(crowd):
     assert crowd.hnsw_name not in told
     found = await retrieval.search("w77", sources=["crowd"], limit=20, mode="words")
     assert [passage.text for passage in found.passages] == ["w77"] * (CHUNKS // 5000)
+
+
+async def by_a_single_character(vector):
+    """The pairs that hold it are looked up, not all words read."""
+    asked = await question(vector, text="税")
+    parts = tuple(ranking._part(generation, None) for generation in asked.searched)
+    statement = statements.search("hybrid", parts, wording="single characters")
+
+    told = await general_plan(statement, ranking._values(asked, None))
+
+    assert "Scan using word_by_first_character" in told or "Scan on word_by_first_character" in told
+    assert "Scan using word_by_last_character" in told or "Scan on word_by_last_character" in told

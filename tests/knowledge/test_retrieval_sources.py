@@ -51,6 +51,39 @@ async def test_words_are_found_in_the_way_of_their_language(language, text, ques
     assert await found(question, "texts", mode="words") == ["right"]
 
 
+@pytest.mark.parametrize(
+    ("language", "texts", "question"),
+    [
+        # At the beginning of a run of characters, at its end, alone, and beside another.
+        ("zh", ["税金很高。", "什么是纳税？", "关于 税 的规定"], "税？"),
+        ("ja", ["お茶の時間", "緑茶", "茶"], "茶"),
+        ("ko", ["차는 주차장에 있다", "새로 산 차", "그 차 수리"], "차"),
+        ("zh", ["茶叶便宜", "我喝咖啡和酒"], "茶、酒"),
+    ],
+)
+async def test_a_single_character_is_found_wherever_it_stands(language, texts, question):
+    right = [Page(f"right {number}", text, language=language) for number, text in enumerate(texts)]
+    await in_database(make_source, "texts", [*right, Page("wrong", "三十天 삼십일 ばん", language=language)])
+
+    assert sorted(await found(question, "texts", mode="words")) == [page.remote_id for page in right]
+
+
+async def test_a_single_character_is_found_in_all_searched_sources_and_no_other():
+    await in_database(make_source, "old", [chinese("old", "旧的税金")])
+    await in_database(make_source, "new", [chinese("new", "新的税率"), Page("English", "税 is tax.")])
+    await in_database(make_source, "secret", [chinese("secret", "逃税")])
+
+    assert sorted(await found("税", "old", "new", mode="words")) == ["English", "new", "old"]
+    assert (await found("税", "new"))[0] in ("new", "English")
+
+
+async def test_where_much_holds_a_character_as_many_passages_are_found_as_were_asked_for():
+    pages = [chinese(str(number), f"税{chr(0x4E00 + number)}、{number}") for number in range(300)]
+    await in_database(make_source, "texts", pages)
+
+    assert len(await found("税", "texts", mode="words", limit=60)) == 60
+
+
 async def test_a_source_of_several_languages_is_searched_in_each():
     pages = [
         Page("en", "Refunds are paid within two weeks."),

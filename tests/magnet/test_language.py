@@ -13,6 +13,7 @@ from magnet.language import (
     detect,
     needs_character_pairs,
     search_configuration,
+    single_characters,
 )
 
 
@@ -89,6 +90,25 @@ def test_only_scripts_without_spaces_need_pairs():
 )
 def test_runs_of_characters_become_pairs_and_other_words_stay(text, words):
     assert character_pairs(text).split() == words
+
+
+@pytest.mark.parametrize(
+    ("question", "letters"),
+    [
+        ("税", ["税"]),
+        (" 税？", ["税"]),
+        ("茶、茶 酒", ["茶", "酒"]),
+        ("차", ["차"]),
+        # A pair, or a word beside it, says enough.
+        ("税金", []),
+        ("税 VPN", []),
+        ("3月", []),
+        ("a", []),
+        ("？", []),
+    ],
+)
+def test_a_question_of_single_characters_is_recognised(question, letters):
+    assert single_characters(question) == letters
 
 
 @pytest.mark.django_db
