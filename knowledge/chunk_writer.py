@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Q
 
 from knowledge import originals
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex
@@ -149,13 +150,8 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
     A document that was deleted, or whose lease another step holds by now, is left alone.
     """
     old_files = _lock(batch)
-    ours = set(
-        IndexedDocument.objects.filter(pk__in=[item.entry.pk for item in batch], lease_token=token)
-        .order_by("pk")
-        .select_for_update(no_key=True)
-        .values_list("pk", flat=True)
-    )
-    batch = [item for item in batch if item.entry.pk in ours and _has_its_file(item, old_files)]
+    ours = _hold_entries(batch, token=token)
+    batch = _with_their_files([item for item in batch if item.entry.pk in ours], old_files)
     if not batch:
         return 0
     documents = [item.entry.document_id for item in batch]
@@ -168,10 +164,15 @@ def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID)
     return len(batch)
 
 
-def _has_its_file(item: Replacement, old_files: Mapping[UUID, str]) -> bool:
-    """Whether the file that was kept for it is still there; otherwise the document stays due, and is fetched again."""
-    name = item.columns.get("file", "")
-    return name in ("", old_files[item.entry.document_id]) or originals.is_kept(name, size=item.columns["file_bytes"])
+def _with_their_files(batch: Sequence[Replacement], old_files: Mapping[UUID, str]) -> list[Replacement]:
+    """Those whose kept file is still there; another document stays due, and is fetched again."""
+    sizes = {
+        item.columns["file"]: item.columns["file_bytes"]
+        for item in batch
+        if item.columns.get("file", "") not in ("", old_files[item.entry.document_id])
+    }
+    lost = sizes.keys() - originals.kept(sizes)
+    return [item for item in batch if item.columns.get("file") not in lost]
 
 
 def _lock(batch: Sequence[Replacement]) -> dict[UUID, str]:
@@ -182,6 +183,15 @@ def _lock(batch: Sequence[Replacement]) -> dict[UUID, str]:
     ids = [item.entry.document_id for item in batch]
     rows = Document.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
     return dict(rows.values_list("pk", "file"))
+
+
+def _hold_entries(batch: Sequence[Replacement], *, token: UUID) -> set[int]:
+    """Which entries are still ours. Those of other generations that may have to follow are held with them, in order."""
+    own = [item.entry.pk for item in batch]
+    changing = [item.entry.document_id for item in batch if item.columns]
+    entries = IndexedDocument.objects.filter(Q(pk__in=own) | Q(document__in=changing)).order_by("pk")
+    held = dict(entries.select_for_update(no_key=True).values_list("pk", "lease_token"))
+    return {pk for pk in own if held.get(pk) == token}
 
 
 def _write_chunks(index: int, batch: Sequence[Replacement], *, documents: list[UUID]) -> None:

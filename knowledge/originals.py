@@ -1,6 +1,6 @@
 """Original files: kept in Django's default storage, named by their sha256, so that one content is stored once.
 
-Who refers to a file and who removes it at the same moment meet at a lock: `keep` or `is_kept` holds it, in the
+Who refers to a file and who removes it at the same moment meet at a lock: `keep` or `kept` holds it, in the
 transaction that writes the reference, until that has ended; `discard` looks for references under it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,7 +49,7 @@ class Original:
 def keep(body: bytes, *, filename: str = "", is_flushed: bool = True) -> Original:
     """Store a file durably; the same content again is the same file. Raises StorageFull.
 
-    In a transaction it stays at least until that ends; outside of one, ask `is_kept` in the one that refers to it.
+    In a transaction it stays at least until that ends; outside of one, ask `kept` in the one that refers to it.
     Many files are stored sooner without `is_flushed`; then `flush` makes them durable, before a row refers to them.
     """
     digest = hashlib.sha256(body).hexdigest()
@@ -58,16 +58,18 @@ def keep(body: bytes, *, filename: str = "", is_flushed: bool = True) -> Origina
         suffix = ""
     name = f"originals/{digest[:2]}/{digest}{suffix}"
     if connection.in_atomic_block:
-        _lock(name, statement=SHARED)
+        _lock([_folder_of(name)], statement=SHARED)
     if not _is_whole(name, len(body)):
         name = _write(name, body, is_flushed=is_flushed)
     return Original(name=name, sha256=digest, size=len(body))
 
 
-def is_kept(name: str, *, size: int) -> bool:
-    """Whether a file that was kept a while ago is still there; then it stays until the transaction ends."""
-    _lock(name, statement=SHARED)
-    return _is_whole(name, size)
+def kept(sizes: Mapping[str, int]) -> set[str]:
+    """Those of these files, kept a while ago, that are still there with their sizes; they stay until the transaction
+    ends."""
+    if folders := {_folder_of(name) for name in sizes}:
+        _lock(folders, statement=SHARED)
+    return {name for name, size in sizes.items() if _is_whole(name, size)}
 
 
 def flush(names: Iterable[str]) -> None:
@@ -130,30 +132,42 @@ def read(document: Document) -> bytes:
 
 def discard(names: Iterable[str]) -> int:
     """Remove files that no document refers to any more; returns how many. Call it after the commit."""
-    folders: dict[str, set[str]] = {}
+    folders: dict[int, set[str]] = {}
     for name in filter(None, names):
-        folders.setdefault(os.path.dirname(name), set()).add(name)
-    return sum(_discard(candidates) for _, candidates in sorted(folders.items()))
+        folders.setdefault(_folder_of(name), set()).add(name)
+    if not folders:
+        return 0
+    removed, waiting = _discard(folders, statement=ALONE_IF_FREE)
+    # One by one, because whoever waits for several locks may wait for somebody who waits for him.
+    return removed + sum(_discard({folder: folders[folder]}, statement=ALONE)[0] for folder in sorted(waiting))
 
 
 @transaction.atomic
-def _discard(candidates: set[str]) -> int:
-    """Files of one folder, which share a lock."""
-    _lock(next(iter(candidates)), statement=ALONE)
-    used = set(Document.objects.filter(file__in=candidates).values_list("file", flat=True))
-    for name in candidates - used:
+def _discard(folders: Mapping[int, set[str]], *, statement: str) -> tuple[int, set[int]]:
+    """How many files were removed, and the folders whose lock was not to be had."""
+    locked = _lock(folders, statement=statement)
+    candidates = set().union(*(folders[folder] for folder in locked))
+    unused = candidates - set(Document.objects.filter(file__in=candidates).values_list("file", flat=True))
+    for name in unused:
         default_storage.delete(name)
-    return len(candidates - used)
+    return len(unused), folders.keys() - locked
 
 
-SHARED = "select pg_advisory_xact_lock_shared(%s, %s)"
-ALONE = "select pg_advisory_xact_lock(%s, %s)"
+# Of several folders always in the same order.
+SHARED = "select f from unnest(%s::int[]) f where pg_advisory_xact_lock_shared(%s, f) is not null"
+ALONE = "select f from unnest(%s::int[]) f where pg_advisory_xact_lock(%s, f) is not null"
+ALONE_IF_FREE = "select f from unnest(%s::int[]) f where pg_try_advisory_xact_lock(%s, f)"
 
 
-def _lock(name: str, *, statement: str) -> None:
-    folder = os.path.basename(os.path.dirname(name))
+def _lock(folders: Iterable[int], *, statement: str) -> set[int]:
+    """The folders that are locked by it."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, [LOCK, int(folder, 16)])
+        cursor.execute(statement, [sorted(folders), LOCK])
+        return {folder for (folder,) in cursor.fetchall()}
+
+
+def _folder_of(name: str) -> int:
+    return int(os.path.basename(os.path.dirname(name)), 16)
 
 
 def sweep(*, older_than: timedelta = timedelta(days=1)) -> int:
