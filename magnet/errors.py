@@ -24,6 +24,8 @@ MagnetError
 │   ├── ListingFailed       502  the listing is not complete, so nothing is deleted
 │   ├── FetchFailed         502  one document could not be fetched
 │   └── ReaderUnavailable   503  the process that reads files did not start; the file is not to blame
+├── ToolError               502  the system behind a tool did not do its part
+│   └── ToolTimedOut        504
 └── ProviderError           502  a model provider did not do its part
     ├── ProviderRefusedKey  502
     ├── ProviderBusy        503  the provider asks us to slow down, or our share of its limit is used up
@@ -158,6 +160,14 @@ class FetchFailed(SourceError):
 
 class ReaderUnavailable(SourceError):
     status, code, title = 503, "reader_unavailable", "No file can be read at the moment"
+
+
+class ToolError(MagnetError):
+    status, code, title = 502, "tool_error", "The system behind the tool did not answer as expected"
+
+
+class ToolTimedOut(ToolError):
+    status, code, title = 504, "tool_timed_out", "The system behind the tool did not answer in time"
 
 
 class ProviderError(MagnetError):

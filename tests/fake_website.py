@@ -117,7 +117,7 @@ def handler_for(site: FakeWebsite) -> type[BaseHTTPRequestHandler]:
             page = site.answer(Call(self.command, self.path, headers, self.rfile.read(length)))
             self.send(page)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
         def send(self, page: Page) -> None:
             time.sleep(page.pause_seconds)

@@ -66,15 +66,26 @@ def allowed_addresses(host: str, *, port: int) -> list[str]:
     return permitted((str(answer[4][0]) for answer in answers), host=host, port=port)
 
 
-def permitted(addresses: Iterable[str], *, host: str, port: int) -> list[str]:
-    """The addresses as given, without doubles, or AddressRefused if a single one of them is not allowed."""
+def permitted(addresses: Iterable[str], *, host: str, port: int, allows_private: bool = True) -> list[str]:
+    """The addresses as given, without doubles, or AddressRefused if a single one of them is not allowed.
+
+    Without `allows_private`, what the operator allows does not count: only public addresses are.
+    """
     refuse_disguised(host)
     unique = list(dict.fromkeys(addresses))
     for address in unique:
-        if not is_public(address) and not operator_allows(address, host=host, port=port):
+        if is_public(address):
+            continue
+        if not operator_allows(address, host=host, port=port):
             raise AddressRefused(
                 f"{host} is at {address}, which is not a public address, so it is not fetched. If it is one of your "
                 f"own systems, the operator can add {host} to MAGNET_ALLOWED_PRIVATE_HOSTS.",
+                host=host,
+            )
+        if not allows_private:
+            raise AddressRefused(
+                f"{host} is at {address}, which is not a public address, so it is not called: allow private addresses "
+                "for this server first.",
                 host=host,
             )
     return unique

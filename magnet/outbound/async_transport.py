@@ -20,14 +20,16 @@ from magnet.outbound.transport import ADDRESSES_TO_TRY, trusted_authorities
 class CheckedAsyncTransport(httpx2.AsyncHTTPTransport):
     """httpx2's own transport over a checked network. AddressRefused passes through `openai` as it is."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, max_connections: int = 100) -> None:
+    def __init__(
+        self, *, tls: ssl.SSLContext | None = None, max_connections: int = 100, allows_private: bool = True
+    ) -> None:
         context = tls or trusted_authorities()
         super().__init__(verify=context, trust_env=False)
         # httpx2 takes no network backend. If it ever renames its pool, this fails loudly instead of calling unchecked.
         assert isinstance(self._pool, httpcore2.AsyncConnectionPool)
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=context,
-            network_backend=CheckedAsyncNetwork(),
+            network_backend=CheckedAsyncNetwork(allows_private=allows_private),
             max_connections=max_connections,
             max_keepalive_connections=max_connections,
             keepalive_expiry=30.0,
@@ -36,6 +38,9 @@ class CheckedAsyncTransport(httpx2.AsyncHTTPTransport):
 
 class CheckedAsyncNetwork(httpcore2.AsyncNetworkBackend):
     """Resolves, checks and dials in one step."""
+
+    def __init__(self, *, allows_private: bool = True) -> None:
+        self._allows_private = allows_private
 
     async def connect_tcp(
         self,
@@ -46,7 +51,8 @@ class CheckedAsyncNetwork(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         failure: Exception | None = None
-        for address in (await resolved(host, port, timeout=timeout))[:ADDRESSES_TO_TRY]:
+        addresses = await resolved(host, port, timeout=timeout, allows_private=self._allows_private)
+        for address in addresses[:ADDRESSES_TO_TRY]:
             try:
                 return await async_stream.connect(address, port, timeout=timeout, local_address=local_address)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
@@ -59,7 +65,7 @@ class CheckedAsyncNetwork(httpcore2.AsyncNetworkBackend):
         raise AddressRefused("Sockets of the own machine are not called.")
 
 
-async def resolved(host: str, port: int, *, timeout: float | None) -> list[str]:
+async def resolved(host: str, port: int, *, timeout: float | None, allows_private: bool = True) -> list[str]:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
@@ -68,4 +74,5 @@ async def resolved(host: str, port: int, *, timeout: float | None) -> list[str]:
         raise httpcore2.ConnectTimeout(f"The name {host} was not resolved in time.") from error
     except OSError as error:
         raise httpcore2.ConnectError(str(error)) from error
-    return permitted((str(answer[4][0]) for answer in answers), host=host, port=port)
+    found = (str(answer[4][0]) for answer in answers)
+    return permitted(found, host=host, port=port, allows_private=allows_private)

@@ -1,0 +1,117 @@
+"""Signs requests to APIs, and keeps the tokens that OAuth gives until they end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from pydantic import ValidationError
+
+from magnet.callers import current_caller
+from magnet.errors import FetchFailed, NotConfigured, ToolError
+from magnet.outbound import async_http
+from magnet.outbound.http import Response
+from magnet.tracing import span
+from tools_app.api_auth import Auth, Signature, TokenRequest
+from tools_app.api_responses import without
+from tools_app.models import ApiServer
+from tools_app.openapi.arguments import FORM
+
+MOST_TOKENS = 1_000
+MAX_TOKEN_BYTES = 100_000
+# Of a server that does not say how long its token lasts (RFC 6749, 5.1, recommends to say it).
+USUAL_SECONDS = 300.0
+# A token is asked for anew a little before it ends.
+MARGIN_SECONDS = 30.0
+
+_tokens: dict[str, tuple[str, float]] = {}
+
+
+async def signature(server: ApiServer) -> Signature:
+    """What a call to this server carries. Raises NotConfigured, InvalidInput and ToolError."""
+    auth = opened(server)
+    asked = auth.token_request()
+    token = "" if asked is None else await token_for(server, asked)
+    return auth.sign(token=token, variables=current_caller().variables)
+
+
+def opened(server: ApiServer) -> Auth:
+    try:
+        return server.open_auth()
+    except ValidationError as error:
+        raise NotConfigured(
+            f"The sign-in of the API server “{server.name}” is not complete: enter its secrets in the admin."
+        ) from error
+
+
+def secrets_of(server: ApiServer, signed: Signature) -> Iterable[str]:
+    """Everything that must not be read in an answer."""
+    return {*signed.secrets, *(str(value) for value in server.secrets.values())}
+
+
+def forget_token(server: ApiServer) -> bool:
+    """Whether there was one; the next call asks for another."""
+    return _tokens.pop(key_of(server), None) is not None
+
+
+def key_of(server: ApiServer) -> str:
+    """Of the very settings that it was had with."""
+    state = json.dumps([server.pk, server.auth_kind, server.auth_config, server.encrypted_secrets], sort_keys=True)
+    return hashlib.sha256(state.encode()).hexdigest()
+
+
+async def token_for(server: ApiServer, asked: TokenRequest) -> str:
+    key = key_of(server)
+    token, ends_at = _tokens.get(key, ("", 0.0))
+    if token and time.monotonic() < ends_at:
+        return token
+    with span("sign in", host=urlsplit(asked.url).hostname or ""):
+        token, seconds = await fetched(server, asked)
+    if len(_tokens) >= MOST_TOKENS:
+        _tokens.clear()
+    _tokens[key] = (token, time.monotonic() + max(0.0, seconds - min(MARGIN_SECONDS, seconds / 10)))
+    return token
+
+
+async def fetched(server: ApiServer, asked: TokenRequest) -> tuple[str, float]:
+    request = async_http.Request(
+        "POST",
+        asked.url,
+        max_bytes=MAX_TOKEN_BYTES,
+        total_seconds=server.timeout_seconds,
+        headers={"Accept": "application/json", "Content-Type": FORM},
+        secret_headers=asked.headers,
+        content=urlencode(asked.form).encode(),
+        is_repeatable=True,
+    )
+    client = async_http.client(verifies_tls=server.verifies_tls, allows_private=server.allows_private_addresses)
+    try:
+        response = await client.send(request)
+    except FetchFailed as error:
+        raise ToolError(f"No token could be had: {error.detail}") from error
+    told = answer_of(response)
+    token = told.get("access_token")
+    if response.status != 200 or not isinstance(token, str) or not token:
+        reason = told.get("error_description") or told.get("error") or "it named no reason"
+        said = without(str(reason)[:300].encode(), server.secrets.values()).decode("utf-8", "replace")
+        raise ToolError(f"{request.shown} gave no token (status {response.status}): {said}. Check the sign-in.")
+    return token, seconds_of(told.get("expires_in"))
+
+
+def answer_of(response: Response) -> dict[str, Any]:
+    try:
+        told = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def seconds_of(value: Any) -> float:
+    try:
+        return min(max(float(value), 0.0), 86_400.0)
+    except (TypeError, ValueError):
+        return USUAL_SECONDS
