@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from magnet import gateway, json_schema
 from magnet.database import cached
@@ -89,7 +89,9 @@ async def model_for(prompt: LoadedPrompt, *, wanted: AIModel | None = None) -> A
 
     Raises NotConfigured where it only quotes and JSON is asked for: that could only fail later and less clearly.
     """
-    model: AIModel = wanted or prompt.ai_model or await cached(("default_model", "chat"), default_model)
+    model = wanted or prompt.ai_model
+    if model is None:
+        model = await cached(("default_model", "chat"), default_model)
     if prompt.is_json and not model.can_write:
         raise NotConfigured(
             f"The prompt template “{prompt.name}” answers with JSON, which needs a language model; none is configured. "
@@ -205,8 +207,3 @@ def as_json(reply: PromptReply) -> dict[str, Any]:
         "duration_ms": round(reply.duration_ms, 1),
         "is_repaired": reply.is_repaired,
     }
-
-
-def text_for_model(reply: PromptReply) -> str:
-    """What another model reads of it."""
-    return reply.text if reply.data is None else to_json(reply.data).decode()

@@ -1,4 +1,4 @@
-"""Prompt templates over the API: created live, changed in a draft, published and undone."""
+"""Prompt templates over the API: created live, changed in a draft, published and undone, and run."""
 
 from __future__ import annotations
 
@@ -6,35 +6,75 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Query, Router
 
-from magnet import configuration
+from magnet import configuration, prompt_runs, prompts
 from magnet.api import versioned
 from magnet.api.listing import Listing, Page, page
-from magnet.api.schemas import (
+from magnet.api.prompt_schemas import (
+    STREAM,
     NewPromptTemplate,
+    PromptReplyOut,
+    PromptRun,
     PromptTemplateChanges,
+    PromptTemplateOut,
     PromptTemplateSettings,
-    PublicationOut,
-    Publish,
-    VersionedOut,
-    VersionOut,
+    TestInputOut,
+    TestInputValues,
 )
+from magnet.api.root import json_response
+from magnet.api.schemas import PublicationOut, Publish, VersionOut
 from magnet.database import in_database
-from magnet.models import AIModel, PromptTemplate, PromptTemplateVersion
+from magnet.models import AIModel, AuditEntry, PromptTemplate, PromptTemplateVersion, PromptTestInput
+from magnet.prompt_parts import values_for
 from magnet.web.auth import Needs
+from magnet.web.prompt_events import events
+from magnet.web.streaming import event_stream, wants_stream
 
 router = Router(tags=["Prompt templates"])
-READ, WRITE, PUBLISH = (Needs(f"prompt-templates:{verb}") for verb in ("read", "write", "publish"))
+READ, WRITE, PUBLISH, RUN = (Needs(f"prompt-templates:{verb}") for verb in ("read", "write", "publish", "run"))
+IDENTITY = ("category", "notes")
 
-Shown = VersionedOut[PromptTemplateSettings]
+Shown = PromptTemplateOut
 ShownVersion = VersionOut[PromptTemplateSettings]
+
+
+@router.post("/{slug}/run", response=PromptReplyOut, auth=RUN, openapi_extra=STREAM)
+async def run_prompt_template(request: HttpRequest, slug: str, body: PromptRun) -> HttpResponseBase:
+    """Fill in the variables and ask the model; streamed when asked with Accept: text/event-stream."""
+    prompt = await prompts.load(slug, version=body.version)
+    # Before the first event: afterwards it is too late for a status.
+    values_for(prompt.variables, body.variables)
+    model = await in_database(_model, body.ai_model)
+    if wants_stream(request):
+        return event_stream(events(prompt, body.variables, model=model), instance=request.path)
+    return json_response(prompt_runs.as_json(await prompt_runs.run(prompt, body.variables, model=model)))
+
+
+@router.get("/{slug}/test-inputs", response=list[TestInputOut], auth=READ)
+async def list_test_inputs(request: HttpRequest, slug: str) -> Any:
+    """List the values that are kept to try each new version with."""
+    return await in_database(lambda: list(find(slug).test_inputs.values("name", "values")))
+
+
+@router.put("/{slug}/test-inputs/{name}", response=TestInputOut, auth=WRITE)
+async def keep_test_input(request: HttpRequest, slug: str, name: str, body: TestInputValues) -> Any:
+    """Keep values under a name, in place of those that it had."""
+    return await in_database(_keep_test_input, slug, name, body.values)
+
+
+@router.delete("/{slug}/test-inputs/{name}", response={204: None}, auth=WRITE)
+async def delete_test_input(request: HttpRequest, slug: str, name: str) -> Any:
+    """Forget a test input."""
+    await in_database(lambda: find(slug).test_inputs.filter(name=name).delete())
 
 
 @router.get("", response=Page[Shown], auth=READ)
 async def list_prompt_templates(request: HttpRequest, listing: Query[Listing]) -> Any:
     """List the prompt templates."""
-    search_in, order_by = ("name", "slug", "description"), ("name", "slug", "created_at", "updated_at")
+    search_in = ("name", "slug", "description", "category")
+    order_by = ("name", "slug", "category", "created_at", "updated_at")
     return await in_database(partial(page, rows(), listing, show=show, search_in=search_in, order_by=order_by))
 
 
@@ -106,7 +146,7 @@ def find(slug: str) -> PromptTemplate:
 
 
 def show(row: PromptTemplate) -> dict[str, Any]:
-    return versioned.show(row, settings=show_settings)
+    return {**versioned.show(row, settings=show_settings), "category": row.category, "notes": row.notes}
 
 
 def show_version(version: Any) -> dict[str, Any]:
@@ -114,27 +154,45 @@ def show_version(version: Any) -> dict[str, Any]:
 
 
 def show_settings(version: PromptTemplateVersion) -> PromptTemplateSettings:
-    settings = {**version.settings(), "ai_model": version.ai_model.slug if version.ai_model else None}
-    return PromptTemplateSettings(**settings)
+    model = version.ai_model.slug if version.ai_model else None
+    return PromptTemplateSettings(**{**version.settings(), "ai_model": model, "variables": version.declared()})
 
 
 def _given(body: PromptTemplateChanges) -> dict[str, Any]:
-    settings = body.sent(without=versioned.NOT_SETTINGS)
+    settings = body.sent(without=(*versioned.NOT_SETTINGS, *IDENTITY))
+    for name in ("variables", "examples"):
+        if settings.get(name) is not None:
+            settings[name] = [each.model_dump(exclude_defaults=True) for each in settings[name]]
     if "ai_model" in settings:
         settings["ai_model"] = configuration.named(AIModel, body.ai_model, field="ai_model")
     return settings
 
 
 def _create(body: NewPromptTemplate) -> dict[str, Any]:
-    row = versioned.create(PromptTemplate, identity=versioned.identity_in(body), settings=_given(body))
+    row = versioned.create(PromptTemplate, identity=versioned.identity_in(body, also=IDENTITY), settings=_given(body))
     return show(find(row.slug))
 
 
 def _change(slug: str, body: PromptTemplateChanges, revision: int | None) -> dict[str, Any]:
-    versioned.change(find(slug), identity=versioned.identity_in(body), settings=_given(body), revision=revision)
+    versioned.change(
+        find(slug), identity=versioned.identity_in(body, also=IDENTITY), settings=_given(body), revision=revision
+    )
     return show(find(slug))
 
 
 def _versions(slug: str, listing: Listing) -> dict[str, Any]:
     versions = find(slug).versions.select_related("ai_model")
     return page(versions, listing, show=show_version, search_in=("note", "author"), order_by=("number", "created_at"))
+
+
+def _model(slug: str | None) -> AIModel | None:
+    named = configuration.named(AIModel, slug, field="ai_model")
+    usable: AIModel | None = prompts.usable(named.pk) if named else None
+    return usable
+
+
+def _keep_test_input(slug: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    template = find(slug)
+    kept, _is_new = PromptTestInput.objects.update_or_create(template=template, name=name, defaults={"values": values})
+    AuditEntry.record("kept a test input of", template, name=name)
+    return {"name": kept.name, "values": kept.values}

@@ -96,32 +96,6 @@ class PublicationOut(BaseModel):
     created_at: datetime
 
 
-class PromptTemplateSettings(BaseModel):
-    instructions: str
-    prompt: str
-    ai_model: str | None
-    temperature: float | None
-    max_output_tokens: int | None
-
-
-class PromptTemplateChanges(Changes):
-    name: Name | None = None
-    description: Text | None = None
-    tags: Tags | None = None
-    revision: PositiveInt | None = None
-    instructions: Text | None = None
-    prompt: Text | None = None
-    ai_model: Slug | None = None
-    temperature: float | None = None
-    max_output_tokens: PositiveInt | None = None
-
-
-class NewPromptTemplate(PromptTemplateChanges):
-    name: Name
-    slug: Slug | None = None
-    prompt: Text
-
-
 # -- Providers and models ----------------------------------------------------------------------------------------
 
 

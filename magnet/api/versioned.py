@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.db import transaction
@@ -92,9 +92,9 @@ def change(row: Any, *, identity: dict[str, Any], settings: dict[str, Any], revi
     return row
 
 
-def identity_in(body: Any) -> dict[str, Any]:
-    """What a body says about the identity itself, beside the settings of its version."""
-    return {name: value for name, value in body.sent().items() if name in IDENTITY}
+def identity_in(body: Any, *, also: Collection[str] = ()) -> dict[str, Any]:
+    """What a body says about the identity itself, beside the settings of its version; `also` are its own columns."""
+    return {name: value for name, value in body.sent().items() if name in IDENTITY or name in also}
 
 
 def publish(row: Any, body: Publish) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from django.utils import timezone
 from knowledge.models import SyncRun
 from magnet import groups
 from magnet.admin.base import ReadOnlyAdmin
-from magnet.models import AIModel, ApiKey, AuditEntry, PromptTemplate, Provider, Trace, User
 from magnet.default_prompts import ensure_default_prompts
+from magnet.models import AIModel, ApiKey, AuditEntry, PromptTemplate, Provider, Trace, User
 from tests import factories
 from tests.fixtures_admin import HOSTILE
 from tests.magnet.test_admin_providers import OPTIONS

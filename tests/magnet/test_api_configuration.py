@@ -8,8 +8,8 @@ import pytest
 
 from magnet import tracing
 from magnet.database import in_database
-from magnet.models import AuditEntry, Provider
 from magnet.default_prompts import ensure_default_prompts
+from magnet.models import AuditEntry, Provider
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

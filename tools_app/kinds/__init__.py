@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from tools_app.kinds.api import ApiTools
 from tools_app.kinds.base import Tool, ToolDescription, ToolResult
+from tools_app.kinds.prompt import PromptTemplates
 from tools_app.kinds.rag import RagTools
 
 __all__ = ["KINDS", "Tool", "ToolDescription", "ToolResult"]
 
-KINDS: dict[str, type[Tool]] = {kind.kind: kind for kind in (RagTools, ApiTools)}
+KINDS: dict[str, type[Tool]] = {
+    kind.kind: kind
+    for kind in (
+        PromptTemplates,
+        RagTools,
+        ApiTools,
+    )
+}
