@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from knowledge.connectors.base import Content, ListingItem, RemoteDocument
+from knowledge.connectors.confluence_permissions import CloudReaders, DataCenterReaders, PageReaders
+from knowledge.connectors.permissions import Groups
 from knowledge.connectors.readable import is_readable
 from knowledge.connectors.rest import RestClient, address_of_api, basic, bearer, needed, quoted
 from knowledge.connectors.rest_connector import (
@@ -48,6 +50,13 @@ class ConfluenceConfig(Shape):
     include_attachments: bool = Field(
         default=True, title="Attachments too", description="Those in a format that can be read."
     )
+    take_over_permissions: bool = Field(
+        default=False,
+        title="Take over who may see it",
+        description="Who may view the space, and whom a page and the pages above it are restricted to: people by their "
+        "e-mail address, groups by name. The account must be allowed to see permissions, groups and addresses: what it "
+        "may not see is found by nobody else. Costs one more request for each page, and some for each group.",
+    )
     text: Literal["view", "storage"] = Field(
         default="view",
         title="Text of a page",
@@ -71,8 +80,8 @@ class ConfluenceSecrets(Shape):
 
 
 class ConfluenceConnector(RestConnector):
-    """Lists completely each time, by version: 250 pages a request in the cloud. Restrictions of single pages are not
-    taken over, so the account should see only what everybody may find."""
+    """Lists completely each time, by version: 250 pages a request in the cloud. So changes of permissions are seen each
+    time, too, where they are taken over."""
 
     label: ClassVar[str] = "Confluence"
     description: ClassVar[str] = "Pages and attachments of Confluence, in the cloud or in your data center."
@@ -92,6 +101,7 @@ class ConfluenceConnector(RestConnector):
             yield from self.wiki.pages(kind)
         if self.config.include_attachments:
             yield from self.wiki.attachments()
+        self.state["notice"] = self.wiki.readers.tally.notice if self.wiki.readers else ""
 
     def content_of(self, document: RemoteDocument) -> Content:
         page, attachment = parent_and_attachment(document.remote_id)
@@ -115,11 +125,15 @@ class Wiki(ABC):
     def __init__(self, config: ConfluenceConfig, secrets: ConfluenceSecrets, *, client: OutboundClient) -> None:
         self.config = config
         self.api = self._api(secrets, client)
-        # Attachments count where their page does.
-        self.listed: set[str] = set()
+        self.readers = self._readers() if config.take_over_permissions else None
+        # Attachments count where their page does, and for whom it does.
+        self.listed: dict[str, Groups] = {}
 
     @abstractmethod
     def _api(self, secrets: ConfluenceSecrets, client: OutboundClient) -> RestClient: ...
+
+    @abstractmethod
+    def _readers(self) -> PageReaders: ...
 
     @abstractmethod
     def spaces(self) -> list[dict[str, Any]]:
@@ -139,15 +153,28 @@ class Wiki(ABC):
     @abstractmethod
     def address_of_attachment(self, attachment: str) -> str: ...
 
-    def document(self, page: dict[str, Any], *, kind: str, address: str, space: str) -> RemoteDocument:
-        self.listed.add(str(page["id"]))
+    def placed(self, items: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        """All pages of a space; where permissions count, it must be known first which of them stand above which."""
+        if self.readers is None:
+            return items
+        items = list(items)
+        for item in items:
+            self.readers.place(item)
+        return items
+
+    def document(
+        self, page: dict[str, Any], *, kind: str, address: str, space: str, space_id: str = ""
+    ) -> RemoteDocument:
+        id = str(page["id"])
+        self.listed[id] = self.readers.groups_of(id, space=space_id or space) if self.readers else None
         return RemoteDocument(
-            remote_id=str(page["id"]),
+            remote_id=id,
             title=str(page.get("title", "")),
             url=address + str(page.get("_links", {}).get("webui", "")),
             media_type="text/html",
             version=f"{self.config.text} {page['version']['number']}",
             metadata={"space": space, "kind": kind},
+            groups=self.listed[id],
         )
 
     def file(self, item: dict[str, Any], *, page: str, media_type: str, address: str) -> RemoteDocument | None:
@@ -161,6 +188,7 @@ class Wiki(ABC):
             media_type=media_type,
             version=str(item["version"]["number"]),
             metadata={"attached_to": page},
+            groups=self.listed[page],
         )
 
     def refuse_missing(self, spaces: list[dict[str, Any]]) -> None:
@@ -189,6 +217,9 @@ class CloudWiki(Wiki):
         sign_in = basic(self.config.email, needed(secrets.token, title="API token"))
         return RestClient(self.config.address, name="Confluence", client=client, sign_in=sign_in)
 
+    def _readers(self) -> PageReaders:
+        return CloudReaders(self.api)
+
     @cached_property
     def _spaces(self) -> list[dict[str, Any]]:
         params = {"limit": PAGES_AT_ONCE, "keys": ",".join(self.config.spaces), "status": "current"}
@@ -204,9 +235,10 @@ class CloudWiki(Wiki):
         for space_id, key in keys.items():
             path = f"/wiki/api/v2/spaces/{quoted(space_id)}/{kind}s"
             params = {"limit": PAGES_AT_ONCE, "status": "current"}
-            for page in self.api.linked_pages(path, params, next_of=next_link):
-                for item in results(page):
-                    yield self.document(item, kind=kind, address=f"{self.config.address}/wiki", space=key)
+            pages = self.api.linked_pages(path, params, next_of=next_link)
+            address = f"{self.config.address}/wiki"
+            for item in self.placed(item for page in pages for item in results(page)):
+                yield self.document(item, kind=kind, address=address, space=key, space_id=space_id)
 
     def attachments(self) -> Iterator[RemoteDocument]:
         params = {"limit": PAGES_AT_ONCE, "status": "current"}
@@ -235,6 +267,9 @@ class DataCenterWiki(Wiki):
         sign_in = bearer(needed(secrets.token, title="API token"))
         return RestClient(self.config.address, name="Confluence", client=client, sign_in=sign_in)
 
+    def _readers(self) -> PageReaders:
+        return DataCenterReaders(self.api)
+
     def spaces(self) -> list[dict[str, Any]]:
         path, params = "/rest/api/space", {"limit": PAGES_AT_ONCE, "spaceKey": self.config.spaces}
         pages = self.api.linked_pages(path, params, next_of=next_link)
@@ -246,12 +281,13 @@ class DataCenterWiki(Wiki):
         for space in self.spaces():
             key = str(space["key"])
             expand = "version,children.attachment.version" if self.config.include_attachments else "version"
+            expand += ",ancestors" if self.readers else ""
             params = {"type": kind, "spaceKey": key, "status": "current", "expand": expand}
             params["limit"] = str(PAGES_WITH_ATTACHMENTS if self.config.include_attachments else PAGES_AT_ONCE)
-            for page in self.api.linked_pages("/rest/api/content", params, next_of=next_link):
-                for item in results(page):
-                    yield self.document(item, kind=kind, address=self.config.address, space=key)
-                    yield from self._files_of(item)
+            pages = self.api.linked_pages("/rest/api/content", params, next_of=next_link)
+            for item in self.placed(item for page in pages for item in results(page)):
+                yield self.document(item, kind=kind, address=self.config.address, space=key)
+                yield from self._files_of(item)
 
     def attachments(self) -> Iterator[RemoteDocument]:
         yield from ()  # They came with their pages.
