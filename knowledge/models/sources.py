@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from croniter import croniter
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -63,6 +63,11 @@ class KnowledgeSourceQuerySet(models.QuerySet["KnowledgeSource"]):
         if source is None:
             raise NotFound("This knowledge source was deleted.")
         return source
+
+    def keep(self, pk: int) -> None:
+        """Nobody deletes the source until the transaction ends; whoever else works on it is not held up."""
+        with connection.cursor() as cursor:
+            cursor.execute("select from knowledge_knowledgesource where id = %s for key share", [pk])
 
 
 class KnowledgeSource(Named, Tagged):
@@ -166,7 +171,9 @@ class KnowledgeSource(Named, Tagged):
 
     def leads_elsewhere(self, config: dict[str, Any]) -> bool:
         """Whether settings name a new address: whoever can change it must not learn the secrets for the old one."""
-        return bool(_addresses(self._written_out(config)) - _addresses(self._written_out(self.config)))
+        new, old = self._written_out(config), self._written_out(self.config)
+        has_moved = any(value and value != old.get(name) for name, value in new.items() if _is_address(old.get(name)))
+        return has_moved or bool(_addresses(new) - _addresses(old))
 
     def _written_out(self, config: dict[str, Any]) -> dict[str, Any]:
         """With the connector's defaults, so that whoever writes one out leads nowhere new."""
@@ -215,9 +222,16 @@ class KnowledgeSource(Named, Tagged):
             self.next_sync_at = after + step if step else None
 
 
-def _addresses(config: dict[str, Any]) -> set[str]:
-    plain = (value.translate(PASSED_OVER) for value in config.values() if isinstance(value, str))
-    return {value for value in plain if "://" in value}
+def _addresses(value: Any) -> set[str]:
+    """All that may be read as an address, wherever it stands: //host and \\\\host are some, too."""
+    if isinstance(value, str):
+        return {value} if _is_address(value) else set()
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {address for part in parts for address in _addresses(part)}
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and "//" in value.translate(PASSED_OVER).replace("\\", "/")
 
 
 def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from knowledge.models import KnowledgeSource
 from magnet.errors import AddressRefused
 from magnet.outbound.addresses import allowed_addresses, host_and_port, is_public, operator_allows
 
@@ -120,3 +121,56 @@ def look_up(url: str) -> None:
     """What every request does before it connects."""
     host, port = host_and_port(url)
     allowed_addresses(host, port=port)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127。0。0。1/",  # dots of other scripts
+        "http://１２７.0.0.1/",  # digits of full width
+        "http://①②⑦.⓪.⓪.①/",
+        "http://ⓛocalhost/",
+        "http://[::ffff:7f00:1]/",
+        "http://[0:0:0:0:0:ffff:169.254.169.254]/",
+        "http://[::ffff:0:127.0.0.1]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[2002:a9fe:a9fe::]/",
+        "http://[::7f00:1]/",
+        "http://0/",
+        "http://0x7f.1/",
+        "http://017700000001/",
+        "http://2852039166/",
+        "http://localhost./",
+        "http://127.0.0.1./",
+        "http://127.0.0.1%2f@www.example.com/",
+        "http://%31%32%37.0.0.1/",
+        "http:127.0.0.1/",
+        "http:/127.0.0.1/",
+        "\\\\127.0.0.1\\share",
+        "http://\t127.0.0.1/",
+    ],
+)
+def test_no_spelling_of_the_own_machine_gets_through(settings, url):
+    settings.ALLOWED_PRIVATE_HOSTS = []
+
+    with pytest.raises((AddressRefused, OSError, UnicodeError)):
+        look_up(url)
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"address": "//thief.example.com/feed"},
+        {"address": "\\\\thief.example.com\\feed"},
+        {"address": "https:thief.example.com"},
+        {"address": "thief.example.com"},
+        {"address": "https://wiki.example.com@thief.example.com/feed"},
+        {"address": "https://wiki.example.com/feed", "mirror": "//thief.example.com"},
+        {"address": "https://wiki.example.com/feed", "mirrors": [{"of": ["https://thief.example.com"]}]},
+    ],
+)
+def test_whoever_names_another_address_in_whatever_spelling_loses_the_secrets(moved):
+    source = KnowledgeSource(connector="rss", config={"address": "https://wiki.example.com/feed"})
+
+    assert source.leads_elsewhere(moved)
+    assert not source.leads_elsewhere({"address": "https://wiki.example.com/feed"})

@@ -97,7 +97,10 @@ async def test_another_address_forgets_the_token_but_writing_out_a_default_does_
 SQL = {"query": "select 1 as id", "text": "id", "user": "reader"}
 
 
-@pytest.mark.parametrize("disguised", ["{0}:/\t/{1}", "{0}:\n//{1}", "{0}:/\r\n/{1}"])
+DISGUISES = ["{0}:/\t/{1}", "{0}:\n//{1}", "{0}:/\r\n/{1}", "//{1}", "\\\\{1}", "{0}:{1}", "{0}:\\\\{1}", "{1}"]
+
+
+@pytest.mark.parametrize("disguised", [*DISGUISES, "{0}://db.example.com@{1}", "{0}://ｄb.example.com"])
 @pytest.mark.parametrize(
     ("kind", "scheme", "config", "secrets"),
     [
@@ -105,7 +108,7 @@ SQL = {"query": "select 1 as id", "text": "id", "user": "reader"}
         ("rss", "https", {}, {"header_name": "Authorization", "header_value": "hidden"}),
     ],
 )
-async def test_a_line_break_in_another_address_does_not_keep_the_secret(api, kind, scheme, config, secrets, disguised):
+async def test_another_address_in_disguise_does_not_keep_the_secret(api, kind, scheme, config, secrets, disguised):
     await in_database(factories.local_embedding)
     given = {**config, "address": f"{scheme}://db.example.com/crm"}
     await api.post(
