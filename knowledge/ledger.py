@@ -140,13 +140,13 @@ def add(index: KnowledgeIndex, documents: Sequence[Document]) -> None:
 def make_due(documents: Sequence[UUID]) -> None:
     """The source has something new: whoever works on the old content loses the lease and writes nothing."""
     entries = IndexedDocument.objects.filter(document_id__in=documents).exclude(state=State.EXCLUDED)
-    entries.update(is_due=True, attempts=0, next_attempt_at=None, lease_token=None, lease_expires_at=None)
+    entries.change(is_due=True, attempts=0, next_attempt_at=None, lease_token=None, lease_expires_at=None)
 
 
 def try_passing_failures_again(index: KnowledgeIndex) -> None:
     """A new sync gives another chance to what failed for a passing reason; an unreadable file stays as it is."""
     passing = [kind.code for kind in (*_kinds_of(SourceError), *_kinds_of(ProviderError))]
-    index.ledger.filter(failure_code__in=passing).update(is_due=True, attempts=0, next_attempt_at=None)
+    index.ledger.filter(failure_code__in=passing).change(is_due=True, attempts=0, next_attempt_at=None)
 
 
 def _kinds_of(root: type[MagnetError]) -> list[type[MagnetError]]:
@@ -171,29 +171,30 @@ def claim(index: KnowledgeIndex, *, token: UUID, limit: int, only: Any = EVERY) 
     return list(claimed.defer("document__text", "document__incoming_text", "document__page_starts"))
 
 
+@transaction.atomic
 def count_death(token: UUID) -> None:
     """The step `token` died: each document in its hands may be why, and is refused when that has come too often."""
     stops = Case(When(failure_code=WORKER_STOPPED, then=F("attempts") + 1), default=1)
-    held = IndexedDocument.objects.filter(lease_token=token)
+    held = IndexedDocument.objects.filter(id__in=IndexedDocument.objects.held_by(token).lock())
     held.update(attempts=stops, failure_code=WORKER_STOPPED, failure=SUSPECTED, next_attempt_at=None)
     held.filter(attempts__gte=MAX_ATTEMPTS).update(
         state=Case(When(indexed_at=None, then=Value(State.FAILED)), default=Value(State.STALE)),
         is_due=False,
         failure=REFUSED,
     )
-    release(token)
+    held.update(lease_token=None, lease_expires_at=None)
 
 
 @transaction.atomic
 def renew(token: UUID) -> None:
     """Hold what this step still has to do; what is being written at this moment needs no more time."""
-    held = IndexedDocument.objects.filter(lease_token=token).select_for_update(no_key=True, skip_locked=True)
+    held = IndexedDocument.objects.held_by(token).select_for_update(no_key=True, skip_locked=True)
     ids = list(held.values_list("id", flat=True))
     IndexedDocument.objects.filter(id__in=ids).update(lease_expires_at=Now() + LEASE)
 
 
 def release(token: UUID) -> None:
-    IndexedDocument.objects.filter(lease_token=token).update(lease_token=None, lease_expires_at=None)
+    IndexedDocument.objects.held_by(token).change(lease_token=None, lease_expires_at=None)
 
 
 def due(index: KnowledgeIndex) -> Any:
@@ -221,7 +222,8 @@ def fail(entry: IndexedDocument, failure: Failure, *, token: UUID) -> None:
 
 def confirm(entries: Sequence[IndexedDocument], *, token: UUID) -> int:
     """What these hold is what the source says: live, nothing to do."""
-    return IndexedDocument.objects.filter(pk__in=[entry.pk for entry in entries], lease_token=token).update(
+    held = IndexedDocument.objects.filter(pk__in=[entry.pk for entry in entries], lease_token=token)
+    return held.change(
         state=State.LIVE,
         is_due=False,
         failure="",
@@ -240,8 +242,10 @@ def confirm(entries: Sequence[IndexedDocument], *, token: UUID) -> int:
 def exclude(documents: Sequence[UUID], *, by: str) -> int:
     """Empty these documents in every generation, and keep them so whatever their source says; returns how many."""
     rows = list(Document.objects.filter(id__in=documents).order_by("id").select_for_update(no_key=True).only("source"))
+    entries = IndexedDocument.objects.filter(document__in=rows)
+    entries.lock()
     _take_chunks_away({"ids": [row.id for row in rows]}, sources={row.source_id for row in rows})
-    IndexedDocument.objects.filter(document__in=rows).update(
+    entries.update(
         state=State.EXCLUDED,
         is_due=False,
         content_hash="",
@@ -261,7 +265,7 @@ def exclude(documents: Sequence[UUID], *, by: str) -> int:
 def include(documents: Sequence[UUID]) -> int:
     """Let excluded documents in again: they are due at once."""
     excluded = IndexedDocument.objects.filter(document_id__in=documents, state=State.EXCLUDED)
-    return excluded.update(state=State.PENDING, is_due=True, failure="", failure_code="")
+    return excluded.change(state=State.PENDING, is_due=True, failure="", failure_code="")
 
 
 def count_states(index: KnowledgeIndex) -> dict[str, int]:
@@ -314,6 +318,7 @@ def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
     found = {"ids": [row.id for row in rows]}
     # Fingerprints, by which a person can have it proved that nothing is left.
     DeletedDocument.objects.bulk_create([DeletedDocument.of(row) for row in rows], ignore_conflicts=True)
+    IndexedDocument.objects.filter(document__in=rows).lock()
     _take_chunks_away(found, sources={row.source_id for row in rows})
     with connection.cursor() as cursor:
         cursor.execute("delete from knowledge_disabledchunk where document_id = any(%(ids)s)", found)
@@ -326,7 +331,7 @@ def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
 
 
 def _take_chunks_away(found: dict[str, list[UUID]], *, sources: set[int]) -> None:
-    # Documents first, then generations: the order in which indexing locks them. Nobody else moves these words now.
+    # Documents first, then the ledger, then generations: as indexing does. Nobody else moves these words now.
     lock_generations(sources)
     with connection.cursor() as cursor:
         cursor.execute(TAKE_COUNTS_AWAY, found)
@@ -364,6 +369,7 @@ def delete_source(source: KnowledgeSource) -> int:
     with transaction.atomic():
         # With its key: nothing more can be added to it. What was handed in since then goes too.
         list(KnowledgeSource.objects.filter(pk=source.pk).select_for_update(of=("self",)))
+        source.runs.stop()
         count += delete_documents(list(source.documents.values_list("id", flat=True)))
         AuditEntry.record("deleted", source, documents=count)
         source.delete()

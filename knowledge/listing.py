@@ -165,7 +165,8 @@ def _store(run: SyncRun, index: KnowledgeIndex, batch: list[RemoteDocument], *, 
     """Returns how many were named for the first time; a batch that is handed in again counts no second time."""
     named = {remote_key(remote.remote_id): remote for remote in batch}
     with transaction.atomic():
-        # The run's row first: a step that has lost its lease stops before it writes.
+        KnowledgeSource.objects.keep(run.source_id)
+        # The run's row before the others: a step that has lost its lease stops before it writes.
         run.note(token)
         fresh, new, different = _compare(run.source_id, named, listing=listing)
         found = Document.objects.filter(source=run.source_id, remote_key__in=different).without_body().order_by("pk")

@@ -92,22 +92,30 @@ def cancel(index: KnowledgeIndex) -> KnowledgeIndex:
     return index
 
 
-@transaction.atomic
 def switch(index: KnowledgeIndex) -> KnowledgeIndex:
     """Let a built generation serve: at once, or in a moment when a document has just changed. Raises Conflict."""
+    return _switch_when_ready(_wanted(index))
+
+
+@transaction.atomic
+def _wanted(index: KnowledgeIndex) -> KnowledgeIndex:
     index = _held(index, wanted="switch to")
     if index.ready_at is None or index.is_paused:
         raise Conflict(f"“{index}” is not built yet: {index.done:,} of {index.to_do:,} documents are done.")
     if hnsw.is_awaited(index):
         raise Conflict(f"The vector index of “{index}” is being built. Without it searches would be slow; wait for it.")
     AuditEntry.record("switched to", index)
-    _switch_when_ready(index)
+    KnowledgeIndex.objects.filter(pk=index.pk).update(switches_when_ready=True)
     return index
 
 
-@transaction.atomic
 def undo(index: KnowledgeIndex) -> KnowledgeIndex:
     """Let the generation that `index` has replaced serve again, once it has caught up. Raises Conflict."""
+    return _switch_when_ready(_wanted_back(index))
+
+
+@transaction.atomic
+def _wanted_back(index: KnowledgeIndex) -> KnowledgeIndex:
     source = KnowledgeSource.objects.hold(index.source_id)
     old = undoable(source)
     if source.live_index != index or old is None:
@@ -115,10 +123,9 @@ def undo(index: KnowledgeIndex) -> KnowledgeIndex:
     if source.building_index is not None:
         raise Conflict(f"“{source.name}” has a generation under construction. Cancel it first, or switch to it.")
     fresh: dict[str, Any] = {"done": 0, "to_do": 0, "work_seconds": 0, "heartbeat_at": None, "ready_at": None}
-    KnowledgeIndex.objects.filter(pk=old.pk).update(status=Status.BUILDING, is_paused=False, error="", **fresh)
-    old.refresh_from_db()
+    fresh |= {"is_paused": False, "error": "", "switches_when_ready": True}
+    KnowledgeIndex.objects.filter(pk=old.pk).update(status=Status.BUILDING, **fresh)
     AuditEntry.record("undid the switch to", index, back_to=old.number)
-    _switch_when_ready(old)
     return old
 
 
@@ -156,12 +163,12 @@ def _stop(index: KnowledgeIndex, **changes: Any) -> None:
     index.refresh_from_db()
 
 
-def _switch_when_ready(index: KnowledgeIndex) -> None:
-    KnowledgeIndex.objects.filter(pk=index.pk).update(switches_when_ready=True)
-    index.refresh_from_db()
+def _switch_when_ready(index: KnowledgeIndex) -> KnowledgeIndex:
+    """In a transaction of its own, because the ledger is locked before the generations; the clock mends a gap."""
     if not _take_over(index):
         enqueue_step(index)
     index.refresh_from_db()
+    return index
 
 
 # -- Work --------------------------------------------------------------------------------------------------------------
@@ -288,16 +295,20 @@ def _hold_up(index: KnowledgeIndex, error: MagnetError, *, token: UUID) -> None:
         log.info("reindex_step_gave_way", index=index.pk)
 
 
-@transaction.atomic
 def _finish(row: KnowledgeIndex, *, token: UUID) -> bool:
     """Nothing is left to do: it is ready, and serves when somebody has said so. False when something has come up."""
+    return _is_ready(row, token=token) and (not row.switches_when_ready or _take_over(row, token=token))
+
+
+@transaction.atomic
+def _is_ready(row: KnowledgeIndex, *, token: UUID) -> bool:
     KnowledgeSource.objects.hold(row.source_id)
     row.note(token, error="")
     if _has_work(row):
         return False
     row.note(token, ready_at=row.ready_at or timezone.now(), to_do=row.done)
     log.info("reindex_ready", source=row.source.slug, index=row.pk)
-    return not row.switches_when_ready or _take_over(row)
+    return True
 
 
 def _has_work(index: KnowledgeIndex) -> bool:
@@ -309,11 +320,17 @@ def _has_work(index: KnowledgeIndex) -> bool:
 
 
 @transaction.atomic
-def _take_over(index: KnowledgeIndex) -> bool:
+def _take_over(index: KnowledgeIndex, *, token: UUID | None = None) -> bool:
     """The one moment of a switch: the old generation retires, the other one serves. False when work has come up."""
     # With its key: whoever has just inserted a document of this source is waited for, and is seen below.
     source = KnowledgeSource.objects.select_for_update(of=("self",)).get(pk=index.source_id)
     live = _live_of(source)
+    index.refresh_from_db()
+    if token is not None and index.lease_token != token:
+        raise LeaseLost
+    if index.status != Status.BUILDING or index.is_paused:
+        # Somebody was quicker.
+        return bool(index.status == Status.LIVE)
     succession.add_missing(index)
     if _work(index, live).exists():
         return False

@@ -89,6 +89,7 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
     with transaction.atomic():
         # Held until the run is sure to be there: a run that is about to finish waits and then sees these.
         KnowledgeSource.objects.hold(source.pk)
+        list(source.runs.unfinished().select_for_update(of=("self",), no_key=True).values_list("pk"))
         index = ledger.ensure_index(source)
         rows = source.documents.filter(remote_key__in=named).without_body().order_by("pk")
         # In the order in which a step locks them, too.

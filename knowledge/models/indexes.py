@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Left, Right
@@ -176,6 +177,20 @@ class IndexedDocumentQuerySet(models.QuerySet["IndexedDocument"]):
             Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
             is_due=True,
         )
+
+    def held_by(self, token: UUID) -> IndexedDocumentQuerySet:
+        """What the step `token` works on; all of it is due, which spares a look at all the rest."""
+        return self.filter(lease_token=token, is_due=True)
+
+    def lock(self) -> list[int]:
+        """Hold these rows until the transaction ends; by id, as everybody does: in any order two wait for ever."""
+        return list(self.order_by("id").select_for_update(of=("self",), no_key=True).values_list("id", flat=True))
+
+    def change(self, **columns: Any) -> int:
+        """Change what fits once it is held; returns how many."""
+        with transaction.atomic():
+            ids = self.lock()
+            return IndexedDocument.objects.filter(id__in=ids).update(**columns) if ids else 0
 
 
 class IndexedDocument(models.Model):
