@@ -76,7 +76,8 @@ def packed(text: str, *, blocks: list[Block], limits: Limits) -> Iterator[list[P
             continue
         yield from groups(text, small, limits=limits)
         small = []
-        yield from groups(text, list(parts_of(text, block.start, block.end, limits=limits)), limits=limits)
+        parts = parts_of(text, block.start, block.end, limits=limits, is_too_long=True)
+        yield from groups(text, list(parts), limits=limits)
     yield from groups(text, small, limits=limits)
 
 

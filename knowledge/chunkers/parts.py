@@ -56,13 +56,20 @@ def fitting(text: str, start: int, end: int, *, limits: Limits) -> Part | None:
     return Part(start, end, tokens) if tokens <= limits.tokens else None
 
 
-def parts_of(text: str, start: int, end: int, *, limits: Limits, level: int = 0) -> Iterator[Part]:
-    """Cut as coarsely as the limits allow; white space between the parts belongs to none of them."""
-    if part := fitting(text, start, end, limits=limits):
+def parts_of(
+    text: str, start: int, end: int, *, limits: Limits, level: int = 0, is_too_long: bool = False
+) -> Iterator[Part]:
+    """Cut as coarsely as the limits allow; white space between the parts belongs to none of them.
+
+    Counting is most of the work: where it is known that the whole `is_too_long`, it is not counted again.
+    """
+    part = None if is_too_long else fitting(text, start, end, limits=limits)
+    if part:
         yield part
     elif level < len(LEVELS):
-        for first, last in between(LEVELS[level], text, start, end):
-            yield from parts_of(text, first, last, limits=limits, level=level + 1)
+        for place in between(LEVELS[level], text, start, end):
+            is_whole = place == (start, end)
+            yield from parts_of(text, *place, limits=limits, level=level + 1, is_too_long=is_whole)
     else:
         yield from words(text, start, end, limits=limits)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
-from knowledge.chunkers import CHUNKERS, Piece
+from knowledge.chunkers import CHUNKERS, Piece, parts
 from magnet.tokens import count_tokens
 
 PARAGRAPHS = CHUNKERS["paragraphs"]
@@ -189,3 +189,14 @@ def test_settings_that_make_no_sense_are_refused():
 
 def test_every_setting_has_a_label_and_an_explanation():
     assert all(field.title and field.description for field in PARAGRAPHS.Config.model_fields.values())
+
+
+def test_a_long_paragraph_is_counted_once_as_a_whole_and_once_in_its_sentences(monkeypatch):
+    counted = []
+    monkeypatch.setattr(parts, "count_tokens", lambda piece: counted.append(len(piece)) or count_tokens(piece))
+    text = " ".join(f"Sentence {number} says that the manager answers within three days." for number in range(60))
+
+    pieces = split(text)
+
+    assert len(pieces) > 1
+    assert sum(counted) < 2.1 * len(text)
