@@ -16,6 +16,11 @@ def normalized_groups(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({folded for name in names if (folded := name.strip().casefold())}))
 
 
+def names_of(person: str) -> tuple[str, ...]:
+    """The groups that a person is: their address, and everybody of its domain."""
+    return (person, person.rpartition("@")[2]) if "@" in person else (person,)
+
+
 @dataclass(frozen=True)
 class Caller:
     """A user, an API key, or the product itself; `person` is whom it acts for, as the caller names them.
@@ -39,7 +44,7 @@ class Caller:
 
     def acting_for(self, person: str, groups: Iterable[str]) -> Caller:
         """The same caller, seeing what this person may see; never more than the caller itself."""
-        asked = normalized_groups([*groups, person])
+        asked = normalized_groups([*groups, *names_of(person)])
         allowed = asked if self.groups is None else tuple(name for name in asked if name in self.groups)
         return replace(self, person=person or self.person, groups=allowed)
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from magnet.callers import RESTRICTED, Caller, bind_caller, normalized_groups
+from magnet.callers import RESTRICTED, Caller, bind_caller, names_of, normalized_groups
 from magnet.database import cached, in_database
 from magnet.errors import NotAllowed, NotSignedIn
 from magnet.models.access import ApiKey, hash_secret
@@ -148,7 +148,7 @@ def scopes_of(user: User) -> frozenset[str]:
 def caller_for(user: User) -> Caller:
     scopes = scopes_of(user)
     # An address that nobody has proved may be that of somebody else, with whom documents are shared.
-    proved = [user.email] if user.has_verified_email else []
+    proved = names_of(user.email) if user.has_verified_email else ()
     groups = _groups(scopes, [*user.document_groups, *proved])
     return Caller(kind="user", id=str(user.pk), label=str(user), scopes=scopes, person=user.email, groups=groups)
 

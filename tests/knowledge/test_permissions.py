@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TEXTS = {
     "lunch": (None, "Lunch is served at noon in the red house."),
     "salaries": (("HR",), "Salaries are paid on the last day in the red house."),
+    "ours": (("example.org",), "The key of the red house hangs at the door."),
     "janes": (("jane@example.com", "Board"), "The contract of Jane lies in the red house."),
 }
 
@@ -77,7 +78,8 @@ async def test_all_documents_need_a_right_of_their_own(found, scopes):
         ({"Magnet-Groups": ""}, {"lunch"}),
         ({"Magnet-Groups": "nobody, at%20all"}, {"lunch"}),
         ({"Magnet-Person": "jane@example.com"}, {"lunch", "janes"}),
-        ({"Magnet-Person": "JANE@example.com", "Magnet-Groups": "Hr"}, set(TEXTS)),
+        ({"Magnet-Person": "JANE@example.com", "Magnet-Groups": "Hr"}, {"lunch", "janes", "salaries"}),
+        ({"Magnet-Person": "somebody@Example.org"}, {"lunch", "ours"}),
         ({"Magnet-Person": "stranger@example.com"}, {"lunch"}),
         ({"Magnet-Person": ""}, {"lunch"}),
     ],

@@ -233,7 +233,7 @@ def test_who_comes_by_the_link_in_the_mail_has_proved_the_address(owner, mail_se
     _, answer = follow(mailed_link())
 
     assert answer.headers["Location"] == reverse("admin:index")
-    assert groups_of("vera@example.com") == {"vera@example.com"}
+    assert groups_of("vera@example.com") == {"vera@example.com", "example.com"}
     assert "This link no longer works" in follow(shown)[1].content.decode()
 
 
@@ -281,5 +281,5 @@ def test_an_owner_confirms_an_address_and_nobody_else_does(owner, member):
 
     assert "Confirm the address" in owner.get(page).content.decode()
     owner.post(confirm)
-    assert groups_of("vera@example.com") == {"vera@example.com"}
+    assert groups_of("vera@example.com") == {"vera@example.com", "example.com"}
     assert AuditEntry.objects.filter(verb="confirmed the address of", object_id=str(vera.pk)).exists()
