@@ -17,6 +17,8 @@ from magnet.errors import FetchFailed
 Groups = tuple[str, ...] | None
 NOBODY: Groups = ()
 
+# Longer names fit in no row: they stand for nobody.
+MAX_NAME_CHARACTERS = 200
 # What an API answers that will not tell; everything else (a fault, too many requests) ends the listing.
 REFUSALS = (400, 403, 404, 410)
 # Google says by 403 that it was asked too often.
@@ -42,6 +44,8 @@ class Tally:
                 raise
             groups = NOBODY
             self.unread += 1
+        if groups is not None:
+            groups = tuple(name for name in groups if len(name) <= MAX_NAME_CHARACTERS)
         self.for_nobody += groups == NOBODY
         return groups
 

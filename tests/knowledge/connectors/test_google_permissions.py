@@ -60,6 +60,11 @@ def test_ended_and_deleted_permissions_and_those_of_a_published_copy_count_for_n
     assert groups(drive)[0] == {"plan": ("Jane@example.com",)}
 
 
+def test_a_name_that_fits_nowhere_stands_for_nobody(drive):
+    drive.share("plan", JANE, {"type": "group", "emailAddress": f"{'x' * 300}@example.com"})
+    assert groups(drive)[0] == {"plan": ("Jane@example.com",)}
+
+
 def test_many_permissions_of_a_file_in_a_shared_drive_are_read_page_by_page(drive):
     drive.sends_permissions_along = False
     many = [{"type": "user", "emailAddress": f"p{number}@example.com"} for number in range(5)]
