@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from knowledge import originals
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex
+from magnet.database import one_transaction
 
 STAGING = """
 create temporary table if not exists chunk_staging (
@@ -143,7 +144,7 @@ class Replacement:
     language: str = ""
 
 
-@transaction.atomic
+@one_transaction
 def replace(index: KnowledgeIndex, batch: Sequence[Replacement], *, token: UUID) -> int:
     """Replace the chunks of these documents in one transaction; returns how many were still ours to write.
 

@@ -22,6 +22,7 @@ from knowledge import document_fields, originals, run_log
 from knowledge.chunkers import chunker_kind
 from knowledge.models import DeletedDocument, Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.models.indexes import LEASE, MAX_ATTEMPTS
+from magnet.database import one_transaction
 from magnet.errors import MagnetError, ProviderError, SourceError
 from magnet.models import AuditEntry, IdempotentRequest, Trace
 from magnet.models.uses import refuse_when_used, uses_of
@@ -238,7 +239,7 @@ def confirm(entries: Sequence[IndexedDocument], *, token: UUID) -> int:
 # -- Exclusion -------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@one_transaction
 def exclude(documents: Sequence[UUID], *, by: str) -> int:
     """Empty these documents in every generation, and keep them so whatever their source says; returns how many."""
     rows = list(Document.objects.filter(id__in=documents).order_by("id").select_for_update(no_key=True).only("source"))
@@ -310,7 +311,7 @@ def delete_documents(documents: Sequence[UUID], *, first: Callable[[], object] =
     return count
 
 
-@transaction.atomic
+@one_transaction
 def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
     first()
     columns = ("id", "file", "source_id", "remote_key", "title")

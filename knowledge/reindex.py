@@ -25,6 +25,7 @@ from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.leases import LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
+from magnet.database import one_transaction
 from magnet.errors import Conflict, MagnetError, ProviderError, ProviderRefusedKey
 from magnet.models import AuditEntry
 from magnet.tracing import trace
@@ -41,7 +42,7 @@ STEP_SECONDS = 20.0
 # -- What a person does ------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@one_transaction
 def start(source: KnowledgeSource) -> KnowledgeIndex:
     """Build a generation with the source's present settings beside the live one. Raises Conflict, NotConfigured."""
     source = KnowledgeSource.objects.select_related("embedding_model__provider").hold(source.pk)
@@ -61,7 +62,7 @@ def start(source: KnowledgeSource) -> KnowledgeIndex:
     return index
 
 
-@transaction.atomic
+@one_transaction
 def pause(index: KnowledgeIndex) -> KnowledgeIndex:
     """Stop for a while; a step at work notices at its next write."""
     index = _held(index, wanted="pause")
@@ -70,7 +71,7 @@ def pause(index: KnowledgeIndex) -> KnowledgeIndex:
     return index
 
 
-@transaction.atomic
+@one_transaction
 def resume(index: KnowledgeIndex) -> KnowledgeIndex:
     """Go on after a pause or a failure."""
     index = _held(index, wanted="resume")
@@ -81,7 +82,7 @@ def resume(index: KnowledgeIndex) -> KnowledgeIndex:
     return index
 
 
-@transaction.atomic
+@one_transaction
 def cancel(index: KnowledgeIndex) -> KnowledgeIndex:
     """Give the building up. A new generation is removed; one that was to serve again is kept as before."""
     index = _held(index, wanted="cancel")
@@ -97,7 +98,7 @@ def switch(index: KnowledgeIndex) -> KnowledgeIndex:
     return _switch_when_ready(_wanted(index))
 
 
-@transaction.atomic
+@one_transaction
 def _wanted(index: KnowledgeIndex) -> KnowledgeIndex:
     index = _held(index, wanted="switch to")
     if index.ready_at is None or index.is_paused:
@@ -114,7 +115,7 @@ def undo(index: KnowledgeIndex) -> KnowledgeIndex:
     return _switch_when_ready(_wanted_back(index))
 
 
-@transaction.atomic
+@one_transaction
 def _wanted_back(index: KnowledgeIndex) -> KnowledgeIndex:
     source = KnowledgeSource.objects.hold(index.source_id)
     old = undoable(source)
@@ -319,7 +320,7 @@ def _has_work(index: KnowledgeIndex) -> bool:
     return is_incomplete or _work(index, live).exists() or (index.switches_when_ready and index.lease_token is None)
 
 
-@transaction.atomic
+@one_transaction
 def _take_over(index: KnowledgeIndex, *, token: UUID | None = None) -> bool:
     """The one moment of a switch: the old generation retires, the other one serves. False when work has come up."""
     # With its key: whoever has just inserted a document of this source is waited for, and is seen below.

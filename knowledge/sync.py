@@ -26,6 +26,7 @@ from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.leases import LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
+from magnet.database import one_transaction
 from magnet.errors import Conflict, MagnetError, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.models import AuditEntry
 from magnet.tracing import trace
@@ -47,7 +48,7 @@ WHOM_TO_ASK = "Whoever manages the providers in the admin can give it a new key;
 # -- Starting and stopping ---------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@one_transaction
 def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
     """The unfinished run of this source, or a new one; queued after the commit.
 
@@ -69,7 +70,7 @@ def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
     return run
 
 
-@transaction.atomic
+@one_transaction
 def approve(run: SyncRun) -> SyncRun:
     """Agree to what a run waits with; it lists again, and deletes or embeds at most that many documents."""
     run = SyncRun.objects.select_for_update(of=("self",)).select_related("source").get(pk=run.pk)
@@ -87,7 +88,7 @@ def approve(run: SyncRun) -> SyncRun:
     return run
 
 
-@transaction.atomic
+@one_transaction
 def cancel(run: SyncRun) -> SyncRun:
     """Stop a run; what is indexed stays, what is due stays due. A step at work notices at its next write."""
     run = SyncRun.objects.select_for_update(of=("self",)).select_related("source").get(pk=run.pk)

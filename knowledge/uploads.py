@@ -19,6 +19,7 @@ from knowledge.models import Document, KnowledgeSource, SyncRun
 from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
 from magnet.callers import current_caller, normalized_groups
 from magnet.cleaning import storable
+from magnet.database import one_transaction
 from magnet.errors import Conflict, InvalidInput
 from magnet.models import AuditEntry
 
@@ -195,17 +196,20 @@ def _take_over(row: Document, pushed: PushedDocument) -> Document:
     return row
 
 
-@transaction.atomic
+@one_transaction
 def delete(document: Document) -> None:
     """Remove a document from every generation; after the commit no search, answer or page finds it."""
     AuditEntry.record("deleted", document, source=document.source.slug, remote_key=document.remote_key)
     ledger.delete_documents([document.pk])
 
 
-@transaction.atomic
 def retry(documents: Iterable[Document]) -> list[SyncRun]:
     """Try failed or stale documents again, whatever their attempts; returns the runs that do it."""
-    rows = list(documents)
+    return _retry(list(documents))
+
+
+@one_transaction
+def _retry(rows: Sequence[Document]) -> list[SyncRun]:
     sources = {row.source_id: row.source for row in rows}
     # The sources first, which starting locks, and in one order: so do pushes, and neither waits for the other for ever.
     runs = [sync.start(source, trigger=SyncRun.RETRY) for _, source in sorted(sources.items())]
@@ -213,19 +217,25 @@ def retry(documents: Iterable[Document]) -> list[SyncRun]:
     return runs
 
 
-@transaction.atomic
 def exclude(documents: Iterable[Document]) -> int:
     """Take documents out of every generation until somebody includes them again; no search finds them afterwards."""
-    rows = list(documents)
+    return _exclude(list(documents))
+
+
+@one_transaction
+def _exclude(rows: Sequence[Document]) -> int:
     for row in rows:
         AuditEntry.record("excluded", row, source=row.source.slug, remote_key=row.remote_key)
     return ledger.exclude([row.pk for row in rows], by=current_caller().label)
 
 
-@transaction.atomic
 def include(documents: Iterable[Document]) -> list[SyncRun]:
     """Let excluded documents in again, with what their source says of them now; returns the runs that index them."""
-    rows = list(documents)
+    return _include(list(documents))
+
+
+@one_transaction
+def _include(rows: Sequence[Document]) -> list[SyncRun]:
     sources = {row.source_id: row.source for row in rows}
     runs = [sync.start(source, trigger=SyncRun.RETRY) for _, source in sorted(sources.items())]
     for row in rows:

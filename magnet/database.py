@@ -10,13 +10,15 @@ import contextvars
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections, transaction
+from psycopg.errors import DeadlockDetected
 from psycopg_pool import AsyncConnectionPool
 
 log = structlog.get_logger(__name__)
@@ -26,6 +28,7 @@ T = TypeVar("T")
 
 # One thread for each connection of Django's pool: more would only wait for one.
 _threads = ThreadPoolExecutor(max_workers=settings.POOL_SIZE, thread_name_prefix="database")
+DEADLOCKS_FORGIVEN = 2
 # Plans that a connection of the raw pool keeps, the latest used; each takes about half a megabyte.
 MOST_PLANS = 20
 
@@ -47,6 +50,29 @@ def _unit_of_work(work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[st
         return work(*args, **kwargs)
     finally:
         connections.close_all()
+
+
+def one_transaction(work: Callable[P, T]) -> Callable[P, T]:
+    """Make `work` one transaction, carried out again where PostgreSQL breaks it off for the sake of another one.
+
+    `work` loads what it changes itself, so that it can begin anew. Within another transaction it is not tried again,
+    because that one is broken off as a whole.
+    """
+
+    @wraps(work)
+    def carried_out(*args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(DEADLOCKS_FORGIVEN):
+            try:
+                with transaction.atomic():
+                    return work(*args, **kwargs)
+            except OperationalError as error:
+                if connection.in_atomic_block or not isinstance(error.__cause__, DeadlockDetected):
+                    raise
+                log.warning("deadlock_tried_again", work=work.__qualname__)
+        with transaction.atomic():
+            return work(*args, **kwargs)
+
+    return carried_out
 
 
 # -- The raw pool: for the hottest read (half the CPU of the ORM) ----------------------------------------------
