@@ -148,7 +148,8 @@ class PageReaders(ABC):
                 self._answers[kind, key] = error
         answer = self._answers[kind, key]
         if isinstance(answer, FetchFailed):
-            raise answer
+            # Anew each time: a traceback that grew with every page would hold all of them.
+            raise answer.with_traceback(None)
         return answer
 
     def _asked(self, path: str, params: dict[str, str]) -> Item:

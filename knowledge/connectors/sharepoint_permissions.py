@@ -18,6 +18,8 @@ CHANGED = "@microsoft.graph.sharedChanged"
 READING = {"read", "write", "owner", "sp.full control"}
 # “Everyone” and “Everyone except external users”, by the sign-in names of SharePoint.
 ALL_USERS = ("c:0(.s|true", "c:0-.f|rolemanager|spo-grid-all-users")
+# Groups of Entra among the users of a site end with their id; “_o” after it stands for their owners only.
+ENTRA_GROUPS = ("c:0t.c|tenant|", "c:0o.c|federateddirectoryclaimprovider|")
 
 
 def groups_of(permissions: Iterable[dict[str, Any]], *, organisation: str, links_count: bool) -> Groups:
@@ -58,12 +60,18 @@ def names_of(identities: dict[str, Any], *, organisation: str) -> Iterator[str]:
         yield str(group.get("email") or "")
     elif site_group := identities.get("siteGroup"):
         yield str(site_group.get("displayName") or "")
+    elif (login := login_of(identities.get("siteUser"))).startswith(ENTRA_GROUPS):
+        yield "" if login.endswith("_o") else login.rpartition("|")[2]
     elif "user" in identities or "siteUser" in identities:
         yield address_of(identities.get("user") or {}) or address_of(identities.get("siteUser") or {})
 
 
 def is_everybody(identity: Any) -> bool:
-    return isinstance(identity, dict) and str(identity.get("loginName") or "").startswith(ALL_USERS)
+    return login_of(identity).startswith(ALL_USERS)
+
+
+def login_of(identity: Any) -> str:
+    return str(identity.get("loginName") or "") if isinstance(identity, dict) else ""
 
 
 def address_of(user: dict[str, Any]) -> str:

@@ -23,6 +23,11 @@ ALL_OF_US = {
 }
 
 
+GROUP_OF_ENTRA = {"grantedToV2": {"siteUser": {"id": "8", "loginName": "c:0t.c|tenant|9f1c-board"}}}
+OWNERS = "c:0o.c|federateddirectoryclaimprovider|9f1c-team_o"
+OWNERS_OF_ENTRA = {"grantedToV2": {"siteUser": {"id": "8", "loginName": OWNERS}}}
+
+
 def link(scope, *people):
     given = [person["grantedToV2"] for person in people]
     return {"link": {"scope": scope, "type": "view"}, "grantedToIdentitiesV2": given}
@@ -56,6 +61,11 @@ def test_people_are_addresses_and_groups_what_nobody_else_can_be_called(sharepoi
     expected = {"jane@example.com", "john@example.com", "9f1c-sales", "sales@example.com", "HR Members", "example.com"}
     assert set(groups(sharepoint)[0]["item1"]) == expected
     assert len(sharepoint.asked("/items/item1/permissions")) == 3
+
+
+def test_a_group_of_entra_among_the_users_of_a_site_is_its_id_and_its_owners_are_nobody(sharepoint):
+    sharepoint.share("item1", GROUP_OF_ENTRA, OWNERS_OF_ENTRA, is_named=False)
+    assert groups(sharepoint)[0]["item1"] == ("9f1c-board",)
 
 
 def test_a_link_for_certain_people_is_for_them_and_one_for_all_only_if_links_count(sharepoint):

@@ -202,8 +202,8 @@ class FakeDataCenter(FakeConfluence):
 
     def respond(self, call: Call) -> Page:
         path, query = path_of(call), query_of(call)
-        if page := self.told(path, query) or self.told_by_data_center(path, query):
-            return page
+        if told := self.told(path, query) or self.told_by_data_center(path, query):
+            return told
         if path.startswith("/download/"):
             return self.download(call)
         if path == "/rest/api/space":
