@@ -9,13 +9,24 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from knowledge import ledger, retrieval, sync
+from knowledge import known_fields, ledger, retrieval, sync
 from knowledge.api_runs import show_run
 from knowledge.chunkers import CHUNKERS
 from knowledge.connectors import CONNECTORS
+from knowledge.filter_language import OWN_FIELDS
 from knowledge.models import KnowledgeSource
 from knowledge.retrieval import Passage
-from knowledge.schemas import FoundOut, NewSource, RunOut, Search, SourceChanges, SourceDetail, SourceOut
+from knowledge.schemas import (
+    FieldOut,
+    FieldsOut,
+    FoundOut,
+    NewSource,
+    RunOut,
+    Search,
+    SourceChanges,
+    SourceDetail,
+    SourceOut,
+)
 from magnet import configuration
 from magnet.api.listing import Listing, Page, page
 from magnet.api.root import json_response
@@ -73,6 +84,12 @@ async def sync_knowledge_source(request: HttpRequest, response: HttpResponse, sl
     return run
 
 
+@router.get("/{slug}/fields", response=FieldsOut, auth=READ)
+async def list_fields(request: HttpRequest, slug: str) -> Any:
+    """The fields that a filter over this source may name, with their types and frequent values."""
+    return await in_database(_fields_for_filters, slug)
+
+
 @router.post("/{slug}/search", response=FoundOut, auth=RUN)
 async def search_knowledge_source(request: HttpRequest, slug: str, body: Search) -> HttpResponse:
     """Find the passages that fit a query best."""
@@ -122,6 +139,12 @@ def _fields(source: KnowledgeSource) -> dict[str, Any]:
         "embedding_model": source.embedding_model.slug,
         "context_model": source.context_model.slug if source.context_model else None,
     }
+
+
+def _fields_for_filters(slug: str) -> FieldsOut:
+    fields = known_fields.describe_fields([slug])
+    shown = [FieldOut(name=field.name, type=field.type, examples=list(field.examples)) for field in fields]
+    return FieldsOut(fields=shown, of_documents=list(OWN_FIELDS))
 
 
 def show_passage(passage: Passage) -> dict[str, Any]:
@@ -176,6 +199,10 @@ def columns_of(source: KnowledgeSource, body: SourceChanges) -> dict[str, Any]:
     """What was sent as columns of the source, checked by its connector and chunker."""
     columns = body.sent(without=("slug", "connector", "secrets", "tags", "embedding_model", "context_model"))
     kind = source.connector_class
+    if body.metadata_fields is not None:
+        columns["metadata_fields"] = [field.as_json() for field in body.metadata_fields]
+    elif "metadata_fields" in columns:
+        columns["metadata_fields"] = []
     if body.config is not None:
         configuration.prove(kind.Config, body.config, field="config")
         if source.leads_elsewhere(body.config):

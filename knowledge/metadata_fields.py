@@ -10,11 +10,11 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from magnet.cleaning import storable
 
@@ -54,12 +54,13 @@ class MetadataField(BaseModel):
     given_as: Named = Field(default="", alias="from")
     type: FieldType
 
-    @model_validator(mode="after")
-    def _is_given_as_something(self) -> Self:
-        return self if self.given_as else self.model_copy(update={"given_as": self.name})
+    @property
+    def key(self) -> str:
+        """Its name at the source."""
+        return self.given_as or self.name
 
     def as_json(self) -> dict[str, str]:
-        return {"name": self.name, "from": self.given_as, "type": self.type}
+        return {"name": self.name, "from": self.key, "type": self.type}
 
 
 Mapped = tuple[MetadataField, ...]
@@ -96,6 +97,13 @@ def mapping_of(given: Any) -> Mapped:
     return fields
 
 
+def place(location: Sequence[int | str]) -> str:
+    """Where in a mapping a fault is: (1, "type") is the type of the second field."""
+    if not location or not isinstance(location[0], int):
+        return "Fields"
+    return " ".join([f"Field {location[0] + 1}", *(f"({part})" for part in location[1:])])
+
+
 def typed(metadata: Mapping[str, Any], mapping: Mapped) -> Typed:
     """The values of a document's metadata under a mapping; without one, all as the source gives it."""
     if not mapping:
@@ -103,7 +111,7 @@ def typed(metadata: Mapping[str, Any], mapping: Mapped) -> Typed:
     fields: dict[str, Any] = {}
     unfit: list[Unfit] = []
     for field in mapping:
-        given = _given(metadata, field.given_as)
+        given = _given(metadata, field.key)
         if given is None or given == "":
             continue
         value = READ_AS[field.type](given)
@@ -209,5 +217,43 @@ def _zoned(moment: datetime) -> datetime:
     return zoned.astimezone(UTC)
 
 
-def names(mapping: Sequence[MetadataField]) -> list[str]:
-    return [field.name for field in mapping]
+# -- Periods that filters name ---------------------------------------------------------------------------------------
+
+YEAR, MONTH = re.compile(r"\d{4}", re.ASCII), re.compile(r"(\d{4})-(\d{2})", re.ASCII)
+END_OF_TIME = "99999"
+
+
+def period(text: str) -> tuple[str, str] | None:
+    """Where a year, a month, a day or a moment begins and where it has ended, so written that dates compare as texts.
+
+    2024-05 → 2024-05-01 and 2024-06-01. None for what is no date.
+    """
+    text = text.strip()
+    try:
+        if YEAR.fullmatch(text):
+            return _bound(datetime(int(text), 1, 1)), _year_on(int(text))
+        if found := MONTH.fullmatch(text):
+            year, month = map(int, found.groups())
+            after = _year_on(year) if month == 12 else _bound(datetime(year, month + 1, 1))
+            return _bound(datetime(year, month, 1)), after
+    except ValueError:
+        return None
+    moment = _moment(text)
+    if moment is None:
+        return None
+    is_day = DATE.fullmatch(text) or DAY_FIRST.fullmatch(text)
+    begins = moment.replace(microsecond=0, tzinfo=None)
+    try:
+        return _bound(begins), _bound(begins + (timedelta(days=1) if is_day else timedelta(seconds=1)))
+    except OverflowError:
+        return _bound(begins), END_OF_TIME
+
+
+def _year_on(year: int) -> str:
+    return _bound(datetime(year + 1, 1, 1)) if year < datetime.max.year else END_OF_TIME
+
+
+def _bound(moment: datetime) -> str:
+    """The beginning of all that is written of this moment, or later: 2024-05-31 also of 2024-05-31T00:00:00Z."""
+    is_midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+    return moment.date().isoformat() if is_midnight else moment.isoformat()

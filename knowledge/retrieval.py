@@ -11,8 +11,10 @@ from uuid import UUID
 from psycopg import sql
 
 from knowledge import generations, ranking
-from knowledge.filters import Condition, compile_filter
+from knowledge.filter_language import Node, parse
+from knowledge.filters import Condition, compiled
 from knowledge.generations import Generation
+from knowledge.known_fields import known_to
 from knowledge.pages import Pages
 from knowledge.ranking import Question, Row
 from knowledge.statements import Mode
@@ -97,10 +99,11 @@ async def search(
     """
     text = cleaned(query)
     check(mode, limit)
-    condition = condition_for(filter)
+    node = None if filter is None else parse(filter)
     with span("retrieve", kind="retrieval", sources=list(sources), mode=mode, limit=limit) as step:
         step.keep(input={"query": text, "filter": filter, "minimum_score": minimum_score})
         searched = await (generations.live(sources) if index is None else generations.named(index))
+        condition = await condition_for(node, searched)
         vectors = {} if mode == "words" else await vectors_of(text, searched)
         is_counted = filter is not None
         question = Question(text, mode, limit, searched, vectors, condition, is_counted=is_counted)
@@ -126,9 +129,14 @@ def check(mode: Mode, limit: int) -> None:
         raise InvalidInput(f"A search finds 1 to {MAX_LIMIT} passages, not {limit}.")
 
 
-def condition_for(filter: Mapping[str, Any] | None) -> Condition | None:
-    """What a document must fulfil: the filter, and the caller's groups where the source knows who may see it."""
-    condition = None if filter is None else compile_filter(filter)
+async def condition_for(filter: Node | None, searched: Sequence[Generation]) -> Condition | None:
+    """What a document must fulfil: the filter, and the caller's groups where the source knows who may see it.
+
+    Raises InvalidInput for a filter that does not fit the fields of these generations.
+    """
+    condition = None
+    if filter is not None:
+        condition = compiled(filter, await known_to(filter, [generation.index_id for generation in searched]))
     groups = current_caller().groups
     if groups is None:
         return condition

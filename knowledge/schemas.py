@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from knowledge.metadata_fields import FieldType, MetadataField
 from magnet.api.listing import Listing
 from magnet.api.schemas import Changes, Given, Money, Name, Slug, Tags, Text
 
@@ -38,6 +39,8 @@ class SourceChanges(Changes):
     # A chat model that writes a line of context for each chunk; null for none.
     context_model: Slug | None = None
     language: Text | None = Field(None, max_length=10)
+    # What filters see, and as what: [{"name": "country", "from": "Country code", "type": "text"}]. Empty: all metadata.
+    metadata_fields: list[MetadataField] | None = None
     deletion_guard_percent: int | None = Field(None, ge=0, le=100)
 
 
@@ -64,6 +67,7 @@ class SourceOut(BaseModel):
     embedding_model: str
     context_model: str | None
     language: str
+    metadata_fields: list[dict[str, str]]
     deletion_guard_percent: int
     created_at: datetime
     updated_at: datetime
@@ -221,6 +225,20 @@ class FoundDocument(BaseModel):
     remote_id: str
     title: str
     url: str
+
+
+class FieldOut(BaseModel):
+    name: str
+    # text, number, boolean, date or list; the usual one where documents disagree.
+    type: FieldType
+    # Frequent values; none for callers who may not find every document.
+    examples: list[str]
+
+
+class FieldsOut(BaseModel):
+    fields: list[FieldOut]
+    # What filters may name of every document, whatever its metadata.
+    of_documents: list[str]
 
 
 class PassageOut(BaseModel):

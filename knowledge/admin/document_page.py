@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from knowledge.admin.reading import Mark, Part, part_of, rendered
+from knowledge.metadata_fields import mapping_of, typed
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 
 # The side list of a part; a part has about this many chunks at most.
@@ -22,6 +23,7 @@ def document_context(request: HttpRequest, document: Document) -> dict[str, Any]
     chunks = chunks_of(document, part, index=index)
     return {
         "entry": IndexedDocument.objects.filter(document=document, index=index).first(),
+        **fields_of(document, index=index),
         "chunks": chunks,
         "part": part,
         "passage": passage,
@@ -36,6 +38,16 @@ def document_context(request: HttpRequest, document: Document) -> dict[str, Any]
         "is_web_address": document.url.startswith(("https://", "http://")),
         "has_changed": bool(request.GET.get("hash")) and request.GET["hash"] != document.content_hash,
     }
+
+
+def fields_of(document: Document, *, index: KnowledgeIndex | None) -> dict[str, Any]:
+    """What filters see of the document where its metadata is mapped, and what does not fit the mapping."""
+    mapping = mapping_of(index.metadata_fields) if index else ()
+    if not mapping:
+        return {"fields": [], "unfit": []}
+    seen = typed(document.metadata, mapping)
+    rows = [(field.name, field.type, plain(seen.fields[field.name])) for field in mapping if field.name in seen.fields]
+    return {"fields": rows, "unfit": [str(one) for one in seen.unfit], "is_mapped": True}
 
 
 def asked_passage(request: HttpRequest, document: Document) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from knowledge.admin.cutting_form import chosen_settings, cutting_fields, cutting_names
+from knowledge.admin.mapping_form import MAPPING, MappingField
 from knowledge.connectors import connector_kind
 from knowledge.connectors.base import MissingConnector
 from knowledge.models import KnowledgeSource
@@ -41,6 +42,7 @@ class SourceForm(forms.ModelForm):
             "embedding_model",
             "context_model",
             "language",
+            "metadata_fields",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,6 +102,7 @@ def form_for(kind: str, source: KnowledgeSource | None) -> type[SourceForm]:
     for section in sections:
         fields |= form_fields(section, stored=stored[section.prefix])
     fields["time_zone"] = time_zone_field()
+    fields[MAPPING] = MappingField(source)
     extra = {"connector_kind": kind, "sections": sections, "stored_secrets": secrets}
     return type("SourceFormOfKind", (SourceForm,), {**fields, **extra})
 
@@ -134,4 +137,9 @@ def fieldsets_for(kind: str, *, is_indexed: bool) -> list[tuple[Any, dict[str, A
     offered = _("Documents are indexed: another model, language or cut takes a re-index, under the tab “Index”.")
     note = offered if is_indexed else ""
     groups.append((_("Reading and finding"), {"fields": reading, "classes": ["collapse"], "description": note}))
+    cheap = _(
+        "Dates, numbers and lists can be compared once they are named here. Other rows take a re-index, which embeds "
+        "nothing anew."
+    )
+    groups.append((_("Metadata for filters"), {"fields": [MAPPING], "classes": ["collapse"], "description": cheap}))
     return groups

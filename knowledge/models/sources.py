@@ -21,6 +21,7 @@ from pydantic import ValidationError as ShapeError
 from knowledge.chunkers import CHUNKERS, chunker_kind
 from knowledge.connectors import CONNECTORS, connector_kind
 from knowledge.connectors.base import Connector
+from knowledge.metadata_fields import mapping_of, place
 from magnet.encryption import decrypt, encrypt
 from magnet.errors import MagnetError, NotFound
 from magnet.models import AIModel
@@ -144,6 +145,7 @@ class KnowledgeSource(Named, Tagged):
         except MagnetError as error:
             raise ValidationError({"config": error.detail}) from error
         _prove(chunker_kind(self.chunker).Config, self.chunker_config, field="chunker_config")
+        self.metadata_fields = _proved_mapping(self.metadata_fields)
         if self.context_model is not None and not self.context_model.can_write:
             raise ValidationError({"context_model": _("This model cannot write: choose a chat model of a provider.")})
         if self.schedule == self.Schedule.CRON and not croniter.is_valid(self.cron):
@@ -232,6 +234,17 @@ def _addresses(value: Any) -> set[str]:
 
 def _is_address(value: Any) -> bool:
     return isinstance(value, str) and "//" in value.translate(PASSED_OVER).replace("\\", "/")
+
+
+def _proved_mapping(given: Any) -> list[dict[str, str]]:
+    """Written out, so that two mappings of the same meaning are equal."""
+    try:
+        return [field.as_json() for field in mapping_of(given)]
+    except ShapeError as error:
+        messages = [f"{place(e['loc'])}: {sentence(e)}" for e in error.errors()]
+        raise ValidationError({"metadata_fields": messages}) from error
+    except ValueError as error:
+        raise ValidationError({"metadata_fields": str(error)}) from error
 
 
 def _prove(shape: type[BaseModel], value: dict[str, Any], *, field: str) -> None:
