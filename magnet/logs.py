@@ -15,6 +15,9 @@ QUIET = {
     "uvicorn.error": "WARNING",
     "httpx": "WARNING",
     "httpcore": "WARNING",
+    # They name whole addresses, and the key of some APIs stands in theirs.
+    "httpx2": "WARNING",
+    "httpcore2": "WARNING",
     "django-q": "WARNING",
     # Every call to the vector store.
     "opensearch": "WARNING",

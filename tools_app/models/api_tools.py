@@ -85,6 +85,8 @@ class ApiServer(Named, Tagged):
             _prove_address(getattr(self, column), field=column)
         if "?" in self.base_url or "#" in self.base_url:
             raise ValidationError({"base_url": _("Leave out what follows a question mark or a hash.")})
+        if self.has_secrets and not self.base_url:
+            raise ValidationError({"base_url": _("Enter the base URL together with the secrets, which belong to it.")})
         if self.auth_kind not in AUTHS:
             raise ValidationError({"auth_kind": _("Use one of %s.") % ", ".join(AUTHS)})
         _prove(self.auth_class.Config, self.auth_config, field="auth_config")
@@ -115,8 +117,10 @@ class ApiServer(Named, Tagged):
         kind = self.auth_class
         return kind(kind.Config.model_validate(self.auth_config), kind.Secrets.model_validate(self.secrets))
 
-    def note_import(self, *, url: str) -> None:
+    def note_import(self, *, url: str, base_url: str) -> None:
+        """`base_url` is what the document names; what staff have entered stays."""
         self.imported_at, self.document_url = timezone.now(), url or self.document_url
+        self.base_url = self.base_url or base_url[:500]
         self.save(update_fields=["imported_at", "document_url", "base_url", "updated_at"])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from magnet.cleaning import storable
 from magnet.errors import InvalidInput
 from magnet.json_schema import check_schema
 from tools_app.openapi.arguments import arguments_of, as_list, is_json
@@ -16,7 +17,7 @@ from tools_app.openapi.references import References
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MOST_OPERATIONS = 20_000
-LONGEST_ID, LONGEST_TEXT, LONGEST_EXAMPLE = 200, 4_000, 20_000
+LONGEST_ID, LONGEST_PATH, LONGEST_TEXT, LONGEST_EXAMPLE = 200, 2_000, 4_000, 20_000
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,27 @@ def _found(document: dict[str, Any]) -> Iterator[Outline]:
     for path, method, node, item in nodes:
         own = _own_id(node)
         tags = as_list(node.get("tags"))
-        fault = item.get("fault", "") or ("" if path.startswith("/") else "Its path does not begin with a slash.")
+        fault = item.get("fault", "") or fault_of(path)
         yield Outline(
             # Whoever has no name, or not alone, is known by method and path: whatever order they stand in.
-            id=own if own and counted[own] == 1 else _made_id(own, method=method, path=path),
+            id=storable(own if own and counted[own] == 1 else _made_id(own, method=method, path=path)),
             method=method.upper(),
-            path=path,
+            path=storable(path),
             summary=_text(node.get("summary") or node.get("description"), longest=200),
-            tag=str(tags[0])[:100] if tags else "",
+            tag=storable(str(tags[0]))[:100] if tags else "",
             is_deprecated=node.get("deprecated") is True,
             node=node,
             shared=item.get("parameters"),
             fault=fault,
         )
+
+
+def fault_of(path: str) -> str:
+    if not path.startswith("/"):
+        return "Its path does not begin with a slash."
+    if len(path) > LONGEST_PATH or re.search(r"[\s?#\\\x00-\x1f]", path):
+        return "Its path is very long, or holds a blank, a question mark or a hash."
+    return ""
 
 
 def _items(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -125,9 +134,9 @@ def built(document: dict[str, Any], outline: Outline) -> Operation:
         path=outline.path,
         name=(outline.summary.rstrip(".") or outline.id)[:200],
         description=description_of(outline.node),
-        arguments=schema,
-        places=made.places,
-        body_type=made.body_type,
+        arguments=storable(schema),
+        places=storable(made.places),
+        body_type=storable(made.body_type)[:200],
         example=example_of(outline.node, references),
     )
 
@@ -160,7 +169,7 @@ def description_of(node: dict[str, Any]) -> str:
 
 
 def _text(value: Any, *, longest: int) -> str:
-    return value.strip().replace("\0", "")[:longest] if isinstance(value, str) else ""
+    return str(storable(value)).strip()[:longest] if isinstance(value, str) else ""
 
 
 def example_of(node: dict[str, Any], references: References) -> str:
@@ -173,7 +182,7 @@ def example_of(node: dict[str, Any], references: References) -> str:
             except InvalidInput:
                 return ""
             text = "" if found is None else json.dumps(found, ensure_ascii=False, indent=2)
-            return text if len(text) <= LONGEST_EXAMPLE else ""
+            return storable(text) if len(text) <= LONGEST_EXAMPLE else ""
     return ""
 
 

@@ -8,7 +8,7 @@ from tools_app.openapi.references import References
 
 # A schema is handed to a model with each request: what is larger is cut at a lower depth.
 MOST_PARTS = 500
-DEPTHS = (10, 7, 5, 4, 3, 2)
+DEPTHS = (10, 7, 5, 4, 3, 2, 1)
 LONGEST_DESCRIPTION = 600
 MOST_CHOICES = 200
 
