@@ -159,9 +159,11 @@ def test_the_command_builds_what_is_missing_and_ends():
     assert told.getvalue() == "Vector indexes built or dropped: 1\n"
 
 
-def test_vectors_are_kept_in_the_row_where_the_exact_scan_reads_them():
+@pytest.mark.parametrize("column", ["embedding", "lexemes"])
+def test_vectors_and_lexemes_are_kept_in_the_row_where_searches_read_many_of_them(column):
     with connection.cursor() as cursor:
         cursor.execute(
-            "select attstorage from pg_attribute where attrelid = 'knowledge_chunk'::regclass and attname = 'embedding'"
+            "select attstorage from pg_attribute where attrelid = 'knowledge_chunk'::regclass and attname = %s",
+            [column],
         )
         assert cursor.fetchone() == ("m",)
