@@ -23,9 +23,9 @@ def go_on() -> int:
     silent = {*runs, *indexes}
     for token in silent - _known:
         log.warning("worker_fell_silent", step=str(token))
-        if token in runs:
+        if token in runs and not sync.is_queued(runs[token]):
             sync.enqueue_step(runs[token])
-        else:
+        elif token in indexes and not reindex.is_queued(indexes[token]):
             reindex.enqueue_step(indexes[token])
     found, _known = len(silent - _known), silent
     return found

@@ -26,7 +26,7 @@ from knowledge.models.leases import LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.database import one_transaction
-from magnet.errors import Conflict, MagnetError, ProviderError, ProviderRefusedKey
+from magnet.errors import Conflict, MagnetError, NotFound, ProviderError, ProviderRefusedKey
 from magnet.models import AuditEntry
 from magnet.tracing import trace
 
@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 Status = KnowledgeIndex.Status
 
+STEP = "knowledge.jobs.reindex_step"
 DOCUMENTS_AT_ONCE = 256
 # A step ends after this time and queues its successor, so that no source starves another.
 STEP_SECONDS = 20.0
@@ -176,7 +177,12 @@ def _switch_when_ready(index: KnowledgeIndex) -> KnowledgeIndex:
 
 
 def enqueue_step(index: KnowledgeIndex) -> None:
-    queue.enqueue("knowledge.jobs.reindex_step", index.pk, cluster="bulk")
+    queue.enqueue(STEP, index.pk, cluster="bulk")
+
+
+def is_queued(index: KnowledgeIndex, *, or_held: bool = False) -> bool:
+    """Whether a step waits for a free worker; or, with `or_held`, is with one that has not begun."""
+    return (str(index.pk),) in queue.waiting(STEP, cluster="bulk", or_held=or_held and index.lease_token is None)
 
 
 def wake(source_id: int | None = None) -> int:
@@ -184,7 +190,8 @@ def wake(source_id: int | None = None) -> int:
     waiting = KnowledgeIndex.workable().filter(lease_token=None) if source_id else KnowledgeIndex.abandoned()
     if source_id:
         waiting = waiting.filter(source=source_id)
-    woken = [index for index in waiting.select_related("source") if _has_work(index)]
+    idle = [index for index in waiting.select_related("source") if _has_work(index)]
+    woken = [index for index in idle if not is_queued(index, or_held=not source_id)]
     for index in woken:
         enqueue_step(index)
     return len(woken)
@@ -349,16 +356,34 @@ def sweep() -> int:
     """Remove the generations that nobody can go back to; returns how many."""
     retired = KnowledgeIndex.objects.filter(status=Status.RETIRED).select_related("source")
     gone = [index for index in retired if undoable(index.source) != index]
+    removed = 0
     for index in gone:
-        remove(index)
-    return len(gone)
+        try:
+            remove(index)
+            removed += 1
+        except MagnetError as error:
+            # Its source was deleted, or it is in use again.
+            log.info("generation_not_removed", index=index.pk, reason=error.detail)
+    return removed
 
 
 def remove(index: KnowledgeIndex) -> None:
-    """Take a retired generation away, its vector index first, then its rows in batches."""
-    if index.status != Status.RETIRED:
-        raise Conflict(f"“{index}” is in use, so it is not removed.")
+    """Take a retired generation away, its vector index first, then its rows in batches. Raises Conflict, NotFound."""
+    index = _given_up(index)
     hnsw.drop(index)
     succession.empty(index)
     index.delete()
     log.info("generation_removed", source=index.source_id, number=index.number)
+
+
+@one_transaction
+def _given_up(index: KnowledgeIndex) -> KnowledgeIndex:
+    """As it is now, and from now on nobody can go back to it, however long the removal takes."""
+    source = KnowledgeSource.objects.hold(index.source_id)
+    now: KnowledgeIndex | None = source.indexes.select_related("source").filter(pk=index.pk).first()
+    if now is None:
+        raise NotFound(f"“{index}” is gone already.")
+    if now.status != Status.RETIRED or undoable(source) == now:
+        raise Conflict(f"“{now}” is in use, so it is not removed.")
+    KnowledgeIndex.objects.filter(pk=now.pk).update(live_at=None)
+    return now

@@ -27,7 +27,7 @@ from knowledge.models.leases import LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.database import one_transaction
-from magnet.errors import Conflict, MagnetError, ProviderError, ProviderRefusedKey, StorageFull
+from magnet.errors import Conflict, MagnetError, NotFound, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.models import AuditEntry
 from magnet.tracing import trace
 
@@ -41,6 +41,7 @@ MORE = 1.1
 DOCUMENTS_AT_ONCE = 256
 # A step ends after this time and queues its successor, so that no source starves another.
 STEP_SECONDS = 20.0
+STEP = "knowledge.jobs.step"
 DATABASE_FULL = "The disk of the database is full. Free some space, or give it more; nothing was lost."
 WHOM_TO_ASK = "Whoever manages the providers in the admin can give it a new key; then the sync goes on by itself."
 
@@ -120,9 +121,18 @@ def _requeue(run: SyncRun, *, approved_deletions: int) -> None:
 
 
 def enqueue_step(run: SyncRun) -> None:
+    queue.enqueue(STEP, str(run.pk), cluster=_cluster_of(run))
+
+
+def is_queued(run: SyncRun) -> bool:
+    """Whether a step waits for a free worker, or is with one that has not begun; one that died began, and lost it."""
+    return (str(run.pk),) in queue.waiting(STEP, cluster=_cluster_of(run), or_held=run.lease_token is None)
+
+
+def _cluster_of(run: SyncRun) -> queue.Cluster:
     """What somebody has just handed in is not kept waiting behind large syncs, unless it takes long itself."""
     is_quick = run.trigger == SyncRun.PUSH and run.source.context_model_id is None
-    queue.enqueue("knowledge.jobs.step", str(run.pk), cluster="fast" if is_quick else "bulk")
+    return "fast" if is_quick else "bulk"
 
 
 # -- The clock -----------------------------------------------------------------------------------------------
@@ -152,18 +162,24 @@ def _start_retries() -> int:
         indexes__ledger__is_due=True,
         indexes__ledger__next_attempt_at__lte=timezone.now(),
     ).distinct()
-    sources = [source for source in waiting if not source.runs.unfinished().exists()]
-    for source in sources:
-        start(source, trigger=SyncRun.RETRY)
-    return len(sources)
+    started = 0
+    for source in waiting:
+        if source.runs.unfinished().exists():
+            continue
+        try:
+            start(source, trigger=SyncRun.RETRY)
+            started += 1
+        except NotFound:
+            log.info("source_was_deleted", source=source.slug)
+    return started
 
 
 def _wake_abandoned() -> int:
     """Runs whose worker is gone, or whose task was lost, go on with a new step."""
-    abandoned = list(SyncRun.abandoned())
-    for run in abandoned:
+    woken = [run for run in SyncRun.abandoned().select_related("source") if not is_queued(run)]
+    for run in woken:
         enqueue_step(run)
-    return len(abandoned)
+    return len(woken)
 
 
 # -- A step --------------------------------------------------------------------------------------------------

@@ -60,6 +60,18 @@ def _queue(job: str, *ids: int | str | UUID, cluster: Cluster) -> None:
     async_task(job, *ids, cluster=cluster, save=False)
 
 
+def waiting(job: str, *, cluster: Cluster, or_held: bool = False) -> set[tuple[str, ...]]:
+    """The ids of the tasks of `job` that no worker has taken yet, so that nobody queues them a second time.
+
+    `or_held`: also of those that a worker has, or had when it died; the queue gives these out again only much later.
+    """
+    from django_q.models import OrmQ
+
+    tasks = OrmQ.objects.filter(key=cluster) if or_held else OrmQ.objects.filter(key=cluster, lock__lt=timezone.now())
+    found = (queued.task for queued in tasks.iterator())
+    return {tuple(map(str, task.get("args", ()))) for task in found if task.get("func") == job}
+
+
 def schedule_jobs() -> None:
     """Make sure that each of settings.SCHEDULED_JOBS has exactly one schedule."""
     with transaction.atomic():

@@ -213,6 +213,7 @@ class TestSteering:
         ledger.claim(index, token=dead, limit=2)
         long_ago = timezone.now() - HEARTBEAT_LOST_AFTER * 2
         KnowledgeIndex.objects.filter(pk=index.pk).update(heartbeat_at=long_ago, created_at=long_ago)
+        OrmQ.objects.all().delete()
 
         assert jobs.tick() == 1
         assert reindex.run_to_end(index).stage == "ready"

@@ -137,6 +137,7 @@ def test_a_database_that_breaks_in_mid_step_leaves_the_run_to_the_clock():
     SyncRun.objects.update(
         created_at=timezone.now() - 2 * HEARTBEAT_LOST_AFTER, heartbeat_at=timezone.now() - 2 * HEARTBEAT_LOST_AFTER
     )
+    OrmQ.objects.all().delete()
     assert sync.start_due() == 1
     assert sync.run_to_end(run).receipt["live"] == 1
     assert Document.objects.get().text == "Bees make honey."

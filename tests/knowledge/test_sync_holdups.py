@@ -11,6 +11,7 @@ import pytest
 from django.core.files.storage import FileSystemStorage
 from django.db import connection
 from django.utils import timezone
+from django_q.models import OrmQ
 
 from knowledge import ledger, sync, uploads
 from knowledge.chunkers import CHUNKERS
@@ -53,6 +54,8 @@ def let_its_time_come() -> None:
     long_ago = timezone.now() - timedelta(hours=1)
     SyncRun.objects.exclude(resumes_at=None).update(resumes_at=long_ago)
     SyncRun.objects.update(heartbeat_at=long_ago, created_at=long_ago)
+    # The workers have done what was queued.
+    OrmQ.objects.all().delete()
 
 
 def saying(**reply: Any) -> Any:
