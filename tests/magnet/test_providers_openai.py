@@ -187,6 +187,13 @@ async def test_later_calls_say_what_the_first_said(fake_openai):
     assert first.headers["openai-organization"] == "org-1"
 
 
+async def test_providers_are_not_told_about_the_machine(provider, fake_openai):
+    await provider.chat(HELLO)
+    await streamed(provider)
+
+    assert [name for received in fake_openai.requests for name in received.headers if "stainless" in name] == []
+
+
 async def test_azure_names_the_deployment_the_version_and_the_key_in_its_own_way(fake_openai):
     azure = made(fake_openai, "azure_openai", api_version="2024-10-21")
 
