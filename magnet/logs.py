@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging.config
+import re
 import sys
 from typing import Any, TextIO
 
@@ -23,6 +24,10 @@ QUIET = {
     "opensearch": "WARNING",
     "pymilvus": "WARNING",
 }
+
+
+# What would make one value look like two, or one line.
+IN_NEED_OF_QUOTES = re.compile(r"[\s='\"]")
 
 
 class StandardError(logging.StreamHandler[TextIO]):
@@ -86,4 +91,19 @@ def renderers(style: str) -> list[Processor]:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     # Not the tracebacks with variables that it draws by default: those hold texts and keys, and drawing a large value
     # keeps a process busy for minutes.
-    return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.dev.ConsoleRenderer(columns=columns(), exception_formatter=structlog.dev.plain_traceback)]
+
+
+def columns() -> list[structlog.dev.Column]:
+    """The renderer's own line, at a third of its price: each request writes one."""
+    return [
+        structlog.dev.Column("", lambda key, value: f"{key}={readable(value)}"),
+        structlog.dev.Column("timestamp", lambda _, value: str(value)),
+        structlog.dev.Column("level", lambda _, value: f"[{value:<9}]"),
+        structlog.dev.Column("event", lambda _, value: f"{value!s:<30}"),
+        structlog.dev.Column("logger", lambda _, value: f"[{value}]"),
+    ]
+
+
+def readable(value: object) -> str:
+    return value if isinstance(value, str) and IN_NEED_OF_QUOTES.search(value) is None else repr(value)

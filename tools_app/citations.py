@@ -28,6 +28,7 @@ RANGE = re.compile(r"(\d+)(?:\s*[-–—]\s*(\d+))?")
 CHECKED = re.compile(r"((?:\[\d{1,3}\])+)")
 # The next thing to decide about: spaces with the bracket behind them, a run of backticks, a line's end.
 TURN = re.compile(r"[ \t]*[\[【［]|`+|\n|[ \t]+\Z")
+BRACKET = re.compile(r"[\[【［]")
 # In code, a bracket directly after a name or after an operator is an index or a list.
 OPERATORS = frozenset("=:,([{<>+-*/|&\"'")
 
@@ -173,7 +174,7 @@ class _WithoutMarkers(CitationFilter):
 
 def without_markers(text: str) -> str:
     """A document's text, whose own [1] nobody may take for a citation: it becomes (1)."""
-    if not any(bracket in text for bracket in "[【［"):
+    if BRACKET.search(text) is None:
         return text
     writing = _WithoutMarkers(())
     return writing.feed(text) + writing.close()

@@ -63,3 +63,17 @@ def test_a_traceback_for_people_shows_no_values(capsys):
     logs.configure(settings.LOGGING)
     assert "ValueError: The page of 14 characters has no end." in written
     assert "sk-very-secret" not in written
+
+
+def test_a_line_for_people_keeps_each_value_apart(capsys):
+    logs.configure({"format": "console", "level": "INFO"})
+
+    structlog.get_logger("knowledge.sync").info(
+        "source_synced", stored=12, name="Our wiki", url="http://a/", last="x\ny"
+    )
+
+    written = capsys.readouterr().err
+    logs.configure(settings.LOGGING)
+    _, _, told = written.partition("Z ")
+    event = "source_synced" + 18 * " "
+    assert told == f"[info     ] {event}[knowledge.sync] last='x\\ny' name='Our wiki' stored=12 url=http://a/\n"
