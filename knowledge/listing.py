@@ -43,6 +43,24 @@ select count(*), array_agg(n.remote_key) filter (where d.id is null),
 from fresh join named n using (remote_key)
     left join knowledge_document d on d.source_id = %(source)s and d.remote_key = n.remote_key
 """
+# The ORM would write a case for each column of each row, which takes ten times as long.
+UPDATE = """
+update knowledge_document d
+set given_title = n.given_title, url = n.url, media_type = n.media_type, metadata = n.metadata,
+    groups = case when n.groups is not null then array(select jsonb_array_elements_text(n.groups)) end,
+    title = n.title, version = n.version, fetched_version = n.fetched_version, file = n.file, file_hash = n.file_hash,
+    file_bytes = n.file_bytes, content_hash = n.content_hash, changed_at = n.changed_at
+from unnest(%(id)s::uuid[], %(given_title)s::text[], %(url)s::text[], %(media_type)s::text[], %(metadata)s::jsonb[],
+    %(groups)s::jsonb[], %(title)s::text[], %(version)s::text[], %(fetched_version)s::text[], %(file)s::text[],
+    %(file_hash)s::text[], %(file_bytes)s::bigint[], %(content_hash)s::text[], %(changed_at)s::timestamptz[])
+    as n(id, given_title, url, media_type, metadata, groups, title, version, fetched_version, file, file_hash,
+        file_bytes, content_hash, changed_at)
+where d.id = n.id
+"""
+UPDATED = (
+    "id", *DESCRIPTION, "title", "version", "fetched_version", "file", "file_hash", "file_bytes", "content_hash",
+    "changed_at",
+)  # fmt: skip
 GONE = """
 select d.id from knowledge_document d
 where d.source_id = %(source)s and (%(all)s or d.remote_key = any(%(named)s))
@@ -213,11 +231,20 @@ def _update(known: Iterable[Document], named: dict[str, RemoteDocument], *, list
             document.changed_at = timezone.now()
             changed.append(document)
             old_files += [old_file] if old_file and old_file != document.file.name else []
-    columns = [*DESCRIPTION, "title", "version", "fetched_version", "file", "file_hash", "file_bytes"]
-    Document.objects.bulk_update(changed, [*columns, "content_hash", "changed_at"])
+    if changed:
+        _write(changed)
     ledger.make_due([document.id for document in changed])
     document_fields.follow(changed)
     return len(changed), old_files
+
+
+def _write(documents: Sequence[Document]) -> None:
+    columns: dict[str, list[Any]] = {name: [getattr(document, name) for document in documents] for name in UPDATED}
+    columns["file"] = [file.name or "" for file in columns["file"]]
+    for name in ("metadata", "groups"):
+        columns[name] = [value if value is None else Jsonb(value) for value in columns[name]]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, columns)
 
 
 def _state(document: Document) -> tuple[Any, ...]:
