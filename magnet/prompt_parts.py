@@ -30,15 +30,20 @@ Value = str | int | float | bool | list[str]
 
 
 class Variable(BaseModel):
-    """One declared variable. Without a default it has to be given; an empty default makes it optional."""
+    """One declared variable. Without a default it has to be given, unless it is optional: then it is empty."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=50)]
     type: VariableType = "text"
     description: Annotated[str, Field(max_length=500)] = ""
+    is_optional: bool = False
     default: Value | None = None
     example: Value | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        return self.default is None and not self.is_optional
 
 
 class Example(BaseModel):
@@ -137,10 +142,10 @@ def values_for(variables: Iterable[Variable], given: Mapping[str, Any]) -> Value
 
 def _typed(variable: Variable, value: Any) -> str:
     """The value as the prompt shows it. Raises ValueError in words."""
+    if variable.is_optional and value in (None, ""):
+        return ""
     if value is None:
         raise ValueError("This is missing.")
-    if value == "" and variable.default == "":
-        return ""
     text = _AS_TEXT[variable.type](value)
     if len(text) > MAX_VALUE_CHARACTERS and variable.type != "image":
         raise ValueError(f"This has {len(text):,} characters; {MAX_VALUE_CHARACTERS:,} are allowed.")

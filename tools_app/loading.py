@@ -88,7 +88,7 @@ def read_prompt(version: RagToolVersion) -> LoadedPrompt:
     named: PromptTemplate | None = version.prompt_template
     prompt = prompts.read(named.slug if named is not None else RAG_ANSWER.slug)
     mentioned = variables_of(prompt.instructions + prompt.prompt)
-    needed = {variable.name for variable in prompt.variables if variable.default is None}
+    needed = {variable.name for variable in prompt.variables if variable.is_needed}
     unknown = sorted(mentioned & needed - VARIABLES)
     if unknown:
         raise NotConfigured(

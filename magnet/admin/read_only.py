@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from magnet.admin.config_forms import SecretField
 from magnet.admin.differences import setting_in_words
+from magnet.admin.rows_field import RowsField
 
 # What `conditional_fields` says: schedule == 'cron'.
 CONDITION = re.compile(r"(\w+) == '([^']*)'")
@@ -92,6 +93,8 @@ def shown(name: str, *, label: Any, words: str) -> Callable[[Model], str]:
 def in_words(field: forms.Field, value: Any) -> str:
     if isinstance(field, SecretField):
         return _("set") if field.is_set else _("not set")
+    if isinstance(field, RowsField):
+        return field.in_words(field.prepare_value(value))
     if isinstance(field, forms.BooleanField):
         return _("yes") if value else _("no")
     if isinstance(field, forms.ModelChoiceField):

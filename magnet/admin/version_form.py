@@ -62,13 +62,17 @@ class VersionedForm(forms.ModelForm):
             )
 
     def _prove_settings(self) -> None:
-        """What the version's own columns refuse, said beside their fields."""
+        """What the version itself refuses, each column alone and together, said beside their fields."""
         shape = self.instance.version_model()
         columns = {field.name for field in shape._meta.concrete_fields}
         trial = shape(**{name: value for name, value in self.settings.items() if name in columns})
-        try:
-            trial.clean_fields(exclude=columns - set(self.settings))
-        except ValidationError as error:
-            for name, problems in error.error_dict.items():
-                if name not in self.errors:
-                    self.add_error(name, problems)  # type: ignore[arg-type]  # a list of errors is accepted
+        for prove in (lambda: trial.clean_fields(exclude=columns - set(self.settings)), trial.clean):
+            try:
+                prove()
+            except ValidationError as error:
+                self._tell(error)
+
+    def _tell(self, error: ValidationError) -> None:
+        for name, problems in error.error_dict.items():
+            if name not in self.errors:
+                self.add_error(name if name in self.fields else None, problems)  # type: ignore[arg-type]  # a list fits

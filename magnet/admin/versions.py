@@ -39,8 +39,8 @@ class VersionedAdmin(MagnetAdmin):
         Tab("versions", gettext_lazy("Versions")),
     )
     list_display: ClassVar[tuple[str, ...]] = ("name", "slug", "what_is_live", "what_is_draft", "changed")
-    search_fields = ("name", "slug", "description")
-    list_filter = ("tags",)
+    search_fields: ClassVar[tuple[str, ...]] = ("name", "slug", "description")
+    list_filter: ClassVar[tuple[str, ...]] = ("tags",)
     list_select_related = ("live", "draft")
     identity_fields: ClassVar[tuple[str, ...]] = ("name", "description", "tags")
     # What is asked for when one is added; everything else starts with its default.

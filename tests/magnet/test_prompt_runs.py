@@ -65,7 +65,7 @@ async def test_variables_are_filled_in_by_their_types_and_defaults(model, fake_o
         {"name": "customer"},
         {"name": "years", "type": "number"},
         {"name": "is_polite", "type": "boolean", "default": True},
-        {"name": "points", "type": "list", "default": ""},
+        {"name": "points", "type": "list", "is_optional": True},
     ]
     text = "{customer}, {years} years. Polite: {is_polite}.\n{points}"
     await in_database(lambda: template(instructions="Write.", prompt=text, variables=variables))

@@ -186,7 +186,8 @@ def test_a_prompt_template_has_the_same_life_and_names_what_it_affects(owner, so
     )
 
     change = reverse("admin:magnet_prompttemplate_change", args=[template.pk])
-    owner.post(change, {**values, "instructions": "Be very kind.", "seen_revision": 1})
+    as_shown = {"response_format": "text", "recording": "full", "seen_revision": 1}
+    owner.post(change, {**values, **as_shown, "instructions": "Be very kind."})
     page = owner.get(reverse("admin:magnet_prompttemplate_publish", args=[template.pk])).content.decode()
 
     template.refresh_from_db()

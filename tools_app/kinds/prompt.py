@@ -57,7 +57,7 @@ def schema_of(variables: tuple[Variable, ...]) -> dict[str, Any]:
         each.name: {**SCHEMAS[each.type], **({"description": each.description} if each.description else {})}
         for each in variables
     }
-    required = [each.name for each in variables if each.default is None]
+    required = [each.name for each in variables if each.is_needed]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
