@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -242,23 +242,21 @@ def trace(
         recording=least(recording, caller.recording),
         versions=dict(versions or {}),
     )
-    with _entered(_Here(record)), _closing(record):
+    with _Step(record, _Here(record)):
         yield record
 
 
-@contextmanager
-def span(name: str, *, kind: str = "step", **attributes: Any) -> Iterator[SpanRecord]:
+def span(name: str, *, kind: str = "step", **attributes: Any) -> AbstractContextManager[SpanRecord]:
     """One step; steps opened inside it become its children."""
     record = _opened(name, kind=kind, attributes=attributes)
-    with _entered(_Here(record.trace, record.id)), _closing(record):
-        yield record
+    return _Step(record, _Here(record.trace, record.id))
 
 
-@contextmanager
-def detached_span(name: str, *, kind: str = "step", feature: str = "", **attributes: Any) -> Iterator[SpanRecord]:
+def detached_span(
+    name: str, *, kind: str = "step", feature: str = "", **attributes: Any
+) -> AbstractContextManager[SpanRecord]:
     """One step of an async generator: its reader runs between its yields, and what that does is no part of it."""
-    with _closing(_opened(name, kind=kind, attributes=attributes, feature=feature)) as record:
-        yield record
+    return _Step(_opened(name, kind=kind, attributes=attributes, feature=feature))
 
 
 def _opened(name: str, *, kind: str, attributes: dict[str, Any], feature: str = "") -> SpanRecord:
@@ -271,29 +269,34 @@ def _opened(name: str, *, kind: str, attributes: dict[str, Any], feature: str = 
     return SpanRecord(trace=here.trace, name=name, kind=kind, parent_id=here.span_id, attributes=attributes)
 
 
-@contextmanager
-def _entered(here: _Here) -> Iterator[None]:
-    token = _here.set(here)
-    try:
-        yield
-    finally:
-        # An async generator may be closed by another task than the one that read it: its context is gone.
-        with suppress(ValueError):
-            _here.reset(token)
-
-
 Record = TypeVar("Record", TraceRecord, SpanRecord)
 
 
-@contextmanager
-def _closing(record: Record) -> Iterator[Record]:
-    try:
-        yield record
-    except BaseException as error:
-        record.fail(error)
-        raise
-    finally:
-        record.close()
+class _Step(AbstractContextManager[Record]):
+    """Closes the record at its end; with `here`, it is meanwhile where we are. Not a generator: each step is one."""
+
+    __slots__ = ("_here", "_record", "_token")
+
+    def __init__(self, record: Record, here: _Here | None = None) -> None:
+        self._record: Record = record
+        self._here = here
+        self._token: Token[_Here | None] | None = None
+
+    def __enter__(self) -> Record:
+        if self._here is not None:
+            self._token = _here.set(self._here)
+        return self._record
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            if error is not None:
+                self._record.fail(error)
+            self._record.close()
+        finally:
+            if self._token is not None:
+                # An async generator may be closed by another task than the one that read it: its context is gone.
+                with suppress(ValueError):
+                    _here.reset(self._token)
 
 
 def flush() -> bool:
