@@ -329,7 +329,7 @@ def _rest(run: SyncRun, error: MagnetError, *, token: UUID) -> None:
     reason = f"{error.detail} {WHOM_TO_ASK}" if isinstance(error, ProviderRefusedKey) else error.detail
     log.warning("sync_rests", run=str(run.pk), reason=reason)
     try:
-        run.rest(token, reason=reason, at_least_seconds=error.retry_after_seconds or 0)
+        run.rest(token, pause_reason=reason, at_least_seconds=error.retry_after_seconds or 0)
         run_log.say(run, run.remark, level=Level.WARNING)
     except LeaseLost:
         log.info("sync_step_gave_way", run=str(run.pk))

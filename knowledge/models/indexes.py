@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from pgvector.django import HalfVectorField
 
 from knowledge.models.documents import Document
-from knowledge.models.leases import HEARTBEAT_LOST_AFTER, Leased
+from knowledge.models.leases import HEARTBEAT_LOST_AFTER, Resting
 from knowledge.models.sources import KnowledgeSource
 from magnet.models import AIModel
 
@@ -42,7 +42,7 @@ class KnowledgeIndexQuerySet(models.QuerySet["KnowledgeIndex"]):
         )  # fmt: skip
 
 
-class KnowledgeIndex(Leased):
+class KnowledgeIndex(Resting):
     """One generation of a source's chunks: what was embedded with these settings. One of them serves."""
 
     class Status(models.TextChoices):
@@ -121,7 +121,10 @@ class KnowledgeIndex(Leased):
 
     @classmethod
     def workable(cls) -> models.QuerySet[Any]:
-        return cls.objects.filter(status=cls.Status.BUILDING, is_paused=False)
+        return cls.objects.filter(cls.may_go_on(), status=cls.Status.BUILDING, is_paused=False)
+
+    def take(self, **changes: Any) -> UUID | None:
+        return super().take(resumes_at=None, **changes)
 
     @property
     def has_served(self) -> bool:
@@ -144,7 +147,7 @@ class KnowledgeIndex(Leased):
     def looks_stuck(self) -> bool:
         """True when a worker should be at it and has not shown itself for a while."""
         has_waited = timezone.now() - self.created_at > HEARTBEAT_LOST_AFTER
-        return self.stage in ("building", "switching") and self.is_silent and has_waited
+        return self.stage in ("building", "switching") and self.is_silent and has_waited and not self.is_resting
 
     @property
     def percent(self) -> int:

@@ -17,6 +17,11 @@ from django.utils.translation import gettext_lazy as _
 HEARTBEAT_LOST_AFTER = timedelta(seconds=40)
 
 
+FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(minutes=10)
+# A provider may ask for more patience, but not for any amount of it.
+LONGEST_WISH = timedelta(hours=1)
+
+
 class LeaseLost(Exception):
     """Another step works on this row, or somebody cancelled it; whoever gets this stops and writes nothing."""
 
@@ -73,3 +78,38 @@ class Leased(models.Model):
     def let_go(self, token: UUID) -> None:
         """The end of a step: the next one may take the row at once."""
         type(self)._base_manager.filter(pk=self.pk, lease_token=token).update(lease_token=None)
+
+
+class Resting(Leased):
+    """Work that somebody else may hold up (a provider without quota, a full disk): it waits, and goes on by itself."""
+
+    # Until when it rests, and how often in a row it has had to.
+    resumes_at = models.DateTimeField(_("goes on"), null=True, blank=True)
+    pauses = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def may_go_on(cls) -> Q:
+        return Q(resumes_at=None) | Q(resumes_at__lte=timezone.now())
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it waits for its next try; one that no worker takes in time is not resting any more, but stuck."""
+        return self.resumes_at is not None and timezone.now() < self.resumes_at + HEARTBEAT_LOST_AFTER * 3
+
+    @property
+    def next_try(self) -> str:
+        """When it tries again, as a sentence; empty when it does not rest."""
+        if self.resumes_at is None:
+            return ""
+        at = timezone.localtime(self.resumes_at)
+        return f"Tries again at {at:%H:%M} ({at.tzname()})."
+
+    def rest(self, token: UUID, *, at_least_seconds: float = 0.0, **changes: Any) -> None:
+        """Stop until somebody else has done their part; each time in a row twice as long."""
+        pause = min(FIRST_REST * 2 ** min(self.pauses, 10), LONGEST_REST)
+        asked_for = min(timedelta(seconds=at_least_seconds), LONGEST_WISH)
+        resumes_at = timezone.now() + max(pause, asked_for)
+        self.note(token, resumes_at=resumes_at, pauses=self.pauses + 1, lease_token=None, **changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
@@ -13,13 +12,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from knowledge.models.leases import HEARTBEAT_LOST_AFTER, Leased
+from knowledge.models.leases import Resting
 from knowledge.models.sources import KnowledgeSource
 from magnet.ids import uuid7
-
-FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(minutes=10)
-# A provider may ask for more patience, but not for any amount of it.
-LONGEST_WISH = timedelta(hours=1)
 
 
 class SyncRunQuerySet(models.QuerySet["SyncRun"]):
@@ -33,7 +28,7 @@ class SyncRunQuerySet(models.QuerySet["SyncRun"]):
         return self.unfinished().update(**stopped)
 
 
-class SyncRun(Leased):
+class SyncRun(Resting):
     class Status(models.TextChoices):
         QUEUED = "queued", _("Waiting for a worker")
         LISTING = "listing", _("Listing")
@@ -59,11 +54,8 @@ class SyncRun(Leased):
     is_told_late = models.BooleanField(default=False, editable=False)
     error = models.TextField(_("error"), blank=True)
     notice = models.TextField(_("notice"), blank=True)
-    # Why a run rests that somebody else holds up (a provider without quota, a full disk), until when, and how often
-    # in a row it has had to.
+    # Why it rests.
     pause_reason = models.TextField(_("waits because"), blank=True)
-    resumes_at = models.DateTimeField(_("goes on"), null=True, blank=True)
-    pauses = models.PositiveSmallIntegerField(default=0)
 
     listed = models.PositiveIntegerField(_("listed"), default=0)
     to_do = models.PositiveIntegerField(_("to do"), default=0)
@@ -138,35 +130,17 @@ class SyncRun(Leased):
 
     @classmethod
     def workable(cls) -> models.QuerySet[Any]:
-        may_go_on = Q(resumes_at=None) | Q(resumes_at__lte=timezone.now())
-        return cls.objects.unfinished().exclude(status=cls.Status.WAITING).filter(may_go_on)
+        return cls.objects.unfinished().exclude(status=cls.Status.WAITING).filter(cls.may_go_on())
 
     def take(self, **changes: Any) -> UUID | None:
         started_at = Coalesce("started_at", timezone.now())
         return super().take(started_at=started_at, resumes_at=None, pause_reason="", **changes)
 
     @property
-    def is_resting(self) -> bool:
-        """Whether it waits for its next try; one that no worker takes in time is not resting any more, but stuck."""
-        return self.resumes_at is not None and timezone.now() < self.resumes_at + HEARTBEAT_LOST_AFTER * 3
-
-    @property
     def remark(self) -> str:
         """What a person should know of it beside its status: why it failed or waits, and what was left out."""
-        return " ".join(part for part in (self.error, self._said_while_resting(), self.notice) if part)
-
-    def _said_while_resting(self) -> str:
-        if self.resumes_at is None:
-            return ""
-        at = timezone.localtime(self.resumes_at)
-        return f"{self.pause_reason} Tries again at {at:%H:%M} ({at.tzname()})."
-
-    def rest(self, token: UUID, *, reason: str, at_least_seconds: float = 0.0) -> None:
-        """Stop until somebody else has done their part; each time in a row twice as long."""
-        pause = min(FIRST_REST * 2 ** min(self.pauses, 10), LONGEST_REST)
-        asked_for = min(timedelta(seconds=at_least_seconds), LONGEST_WISH)
-        resumes_at = timezone.now() + max(pause, asked_for)
-        self.note(token, pause_reason=reason, resumes_at=resumes_at, pauses=self.pauses + 1, lease_token=None)
+        rests = f"{self.pause_reason} {self.next_try}" if self.next_try else ""
+        return " ".join(part for part in (self.error, rests, self.notice) if part)
 
     def end(self, token: UUID, status: SyncRun.Status, **changes: Any) -> None:
         """The last word of a step: the run is over, or waits for somebody."""
