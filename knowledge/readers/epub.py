@@ -69,7 +69,9 @@ def chapters_of(package: zipfile.ZipFile, book: Any, *, folder: str, filename: s
     """Yield the chapters in the order of the spine; what it names but is missing is passed over."""
     places = {e.get("id"): e.get("href", "") for e in book.iter() if local_name(e) == "item"}
     names, length = set(package.namelist()), 0
-    for reference in (e.get("idref") for e in book.iter() if local_name(e) == "itemref"):
+    # A spine that names a chapter a hundred thousand times means it once.
+    spine = dict.fromkeys(e.get("idref") for e in book.iter() if local_name(e) == "itemref")
+    for reference in spine:
         path = posixpath.normpath(posixpath.join(folder, unquote(places.get(reference, ""))))
         if path not in names:
             continue
