@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from knowledge.chunkers import chunker_kind
 from knowledge.chunkers.base import Piece
 from knowledge.connectors.file_names import title_of
 from knowledge.cutting import Bill, cut, header
-from knowledge.models import Document
+from knowledge.models import Chunk, Document
 from knowledge.readers import read, read_text
 from knowledge.readers.base import Extract
 from magnet.models import AIModel
@@ -29,6 +30,7 @@ class Sample:
 
     title: str
     extract: Extract
+    document: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class PreviewedChunk:
     text: str
     token_count: int
     is_too_long: bool
+    # A line that a model wrote for this chunk when it was indexed; no part of the text. A preview has none written.
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def of_text(text: str, *, title: str = "", media_type: str = "") -> Sample:
 
 def of_document(document: Document) -> Sample:
     """The text that was read when the document was indexed last."""
-    return Sample(str(document), Extract(document.text, document.title, tuple(document.page_starts)))
+    return Sample(str(document), Extract(document.text, document.title, tuple(document.page_starts)), document.pk)
 
 
 def preview(sample: Sample, settings: Settings) -> Preview:
@@ -126,7 +130,7 @@ def preview(sample: Sample, settings: Settings) -> Preview:
 def _chunks(sample: Sample, pieces: list[Piece], *, model: AIModel) -> Iterator[PreviewedChunk]:
     # The built-in model reads every word of a text, however long.
     is_limited = not provider_kind(model.provider.kind).is_built_in
-    pages = Document(page_starts=list(sample.extract.page_starts))
+    pages, lines = Document(page_starts=list(sample.extract.page_starts)), _lines(sample)
     for number, piece in enumerate(pieces, 1):
         text = sample.extract.text[piece.start : piece.end]
         embedded = count_tokens(f"{header(sample.title, piece.heading)}\n") + piece.token_count
@@ -139,4 +143,13 @@ def _chunks(sample: Sample, pieces: list[Piece], *, model: AIModel) -> Iterator[
             text=text,
             token_count=piece.token_count,
             is_too_long=is_limited and embedded > model.max_input_tokens,
+            context=lines.get((piece.heading, text), ""),
         )
+
+
+def _lines(sample: Sample) -> dict[tuple[str, str], str]:
+    """The lines of context that serve now, by heading and text of their chunks."""
+    if sample.document is None:
+        return {}
+    rows = Chunk.objects.filter(document=sample.document, index__status="live").exclude(context="")
+    return {(heading, text): line for heading, text, line in rows.values_list("heading", "text", "context")}

@@ -36,6 +36,8 @@ class PreviewedChunkOut(BaseModel):
     token_count: int
     # Whether the embedding model reads less than all of it.
     is_too_long: bool
+    # The line that a model wrote for this chunk when it was indexed; no part of the text.
+    context: str
 
 
 class PreviewOut(BaseModel):
