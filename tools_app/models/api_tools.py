@@ -112,6 +112,15 @@ class ApiServer(Named, Tagged):
         addresses = [self.base_url, *(str(value) for value in self.auth_config.values() if "://" in str(value))]
         return {_origin(address) for address in addresses if address}
 
+    def leads_elsewhere(self, changes: dict[str, Any]) -> bool:
+        """Whether changed columns send what is secret to a new place, or under a sign-in it was not entered for."""
+        kind, config = changes.get("auth_kind", self.auth_kind), changes.get("auth_config", self.auth_config)
+        changed = ApiServer(
+            base_url=changes.get("base_url", self.base_url).strip(),
+            auth_config=config if isinstance(config, dict) else {},
+        )
+        return kind != self.auth_kind or bool(changed.origins() - self.origins()) or not changed.base_url
+
     def open_auth(self) -> Auth:
         """The sign-in with its settings and decrypted secrets. Raises ShapeError where they do not fit."""
         kind = self.auth_class
@@ -196,6 +205,7 @@ class ApiTool(Named, Tagged):
         verbose_name = _("API tool")
         verbose_name_plural = _("API tools")
         ordering = ["name"]
+        permissions = [("run_apitool", _("Can call APIs with API tools"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["server", "operation"], condition=~Q(operation=""), name="api_tool_stands_for_one_operation"
