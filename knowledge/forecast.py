@@ -51,6 +51,7 @@ class Forecast:
     seconds: tuple[int, int]
     # What a model reads and writes for the lines of context; their price is part of the cost.
     context_tokens: tuple[int, int] = (0, 0)
+    context_cost: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
 
     @property
     def is_large(self) -> bool:
@@ -126,6 +127,7 @@ def _with_context(
         cost=(expected.cost[0] + least[0], expected.cost[1] + most[0]),
         seconds=(expected.seconds[0] + round(least[2]), expected.seconds[1] + round(most[2])),
         context_tokens=(least[1], most[1]),
+        context_cost=(least[0], most[0]),
     )
 
 

@@ -14,6 +14,7 @@ from knowledge import forecast, hnsw, ledger, reindex
 from knowledge.admin.compare import compare_page, side_by_side_page
 from knowledge.admin.progress import spoken_time, stuck_sentence
 from knowledge.chunkers import chunker_kind
+from knowledge.metadata_fields import mapping_of
 from knowledge.models import KnowledgeIndex, KnowledgeSource
 from magnet.admin.base import ObjectPage
 from magnet.errors import Conflict
@@ -107,8 +108,13 @@ def settings_of(row: KnowledgeSource | KnowledgeIndex) -> list[tuple[str, str]]:
     context = str(row.context_model) if row.context_model else _("none")
     return [
         (_("Embedding model"), str(row.embedding_model)), (_("Cut by"), chunker.label), *cut,
-        (_("Lines of context by"), context), (_("Language"), language),
+        (_("Lines of context by"), context), (_("Language"), language), (_("Metadata for filters"), mapped(row)),
     ]  # fmt: skip
+
+
+def mapped(row: KnowledgeSource | KnowledgeIndex) -> str:
+    fields = mapping_of(row.metadata_fields)
+    return ", ".join(f"{field.name} ({field.type})" for field in fields) or _("all, as the source gives it")
 
 
 def differences(source: KnowledgeSource, live: KnowledgeIndex | None) -> list[tuple[str, str, str]]:
@@ -132,11 +138,17 @@ def forecast_facts(expected: forecast.Forecast) -> list[tuple[str, str]]:
     tokens, seconds = expected.tokens, expected.seconds
     cost = [money(each) for each in expected.cost]
     lines = between(*map(thousands, expected.context_tokens))
+    nothing = _("none: all vectors are used again")
     return [
         (_("Documents"), thousands(expected.documents)),
-        (_("Tokens to embed"), between(thousands(tokens[0]), thousands(tokens[1]))),
+        (_("Tokens to embed"), between(thousands(tokens[0]), thousands(tokens[1])) if tokens[1] else nothing),
         *([(_("Tokens for lines of context"), lines)] if any(expected.context_tokens) else []),
         (_("Cost"), between(*cost) if any(expected.cost) else _("free with this model")),
+        *(
+            [(_("Of that, lines of context"), between(*map(money, expected.context_cost)))]
+            if any(expected.context_cost)
+            else []
+        ),
         (_("Time"), between(spoken_time(seconds[0]), spoken_time(seconds[1]))),
     ]
 
@@ -171,7 +183,7 @@ def sentence(index: KnowledgeIndex, *, is_awaited: bool) -> str:
     if index.looks_stuck:
         return stuck_sentence()
     if index.error and not index.is_paused:
-        return _("%(error)s It tries again by itself.") % {"error": index.error}
+        return f"{index.error} {index.next_try}".strip()
     if is_awaited:
         return _("Every document is in it. Its vector index is being built, without which searches are slow.")
     if index.stage == "ready":

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -129,7 +130,16 @@ def csv_rows(report: Report) -> Iterator[list[Any]]:
 def csv_row(group: str, row: Row) -> list[Any]:
     t = row.totals
     times = [round(value, 1) if value is not None else "" for value in (t.p50_ms, t.p95_ms)]
-    return [group, harmless(row.label), t.calls, t.errors, t.input_tokens, t.output_tokens, f"{t.cost:f}", *times]
+    return [
+        group,
+        harmless(row.label),
+        t.calls,
+        t.errors,
+        t.input_tokens,
+        t.output_tokens,
+        format(Decimal(t.cost).normalize(), "f"),
+        *times,
+    ]
 
 
 def harmless(cell: str) -> str:
