@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from knowledge.comparison import MAX_QUESTIONS, USUAL_QUESTIONS
+from knowledge.metadata_fields import MetadataField
 from knowledge.schemas import MAX_QUESTION_CHARACTERS
 from magnet.api.schemas import Changes, Given, Money, Slug, Text
 
@@ -24,6 +25,7 @@ class Reindex(Changes):
     # A chat model that writes a line of context for each chunk; null for none.
     context_model: Slug | None = None
     language: Text | None = Field(None, max_length=10)
+    metadata_fields: list[MetadataField] | None = None
 
 
 class Between(BaseModel):
@@ -70,6 +72,7 @@ class IndexOut(BaseModel):
     chunker_config: dict[str, Any]
     context_model: str | None
     language: str
+    metadata_fields: list[dict[str, str]]
     chunk_count: int
     created_at: datetime
     ready_at: datetime | None
