@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import DeadlockDetected, DiskFull
 
 from knowledge import forecast, hnsw, ledger, succession, sync
 from knowledge.heartbeat import beating
@@ -26,7 +26,7 @@ from knowledge.models.leases import LeaseLost
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.database import one_transaction
-from magnet.errors import Conflict, MagnetError, NotFound, ProviderError, ProviderRefusedKey
+from magnet.errors import Conflict, MagnetError, NotFound, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.models import AuditEntry
 from magnet.tracing import trace
 
@@ -67,7 +67,7 @@ def start(source: KnowledgeSource) -> KnowledgeIndex:
 def pause(index: KnowledgeIndex) -> KnowledgeIndex:
     """Stop for a while; a step at work notices at its next write."""
     index = _held(index, wanted="pause")
-    _stop(index, is_paused=True, error="")
+    _stop(index, is_paused=True, error="", resumes_at=None)
     AuditEntry.record("paused", index)
     return index
 
@@ -76,7 +76,7 @@ def pause(index: KnowledgeIndex) -> KnowledgeIndex:
 def resume(index: KnowledgeIndex) -> KnowledgeIndex:
     """Go on after a pause or a failure."""
     index = _held(index, wanted="resume")
-    KnowledgeIndex.objects.filter(pk=index.pk).update(is_paused=False, error="")
+    KnowledgeIndex.objects.filter(pk=index.pk).update(is_paused=False, error="", resumes_at=None)
     AuditEntry.record("resumed", index)
     enqueue_step(index)
     index.refresh_from_db()
@@ -87,7 +87,7 @@ def resume(index: KnowledgeIndex) -> KnowledgeIndex:
 def cancel(index: KnowledgeIndex) -> KnowledgeIndex:
     """Give the building up. A new generation is removed; one that was to serve again is kept as before."""
     index = _held(index, wanted="cancel")
-    _stop(index, status=Status.RETIRED, is_paused=False, error="", switches_when_ready=False)
+    _stop(index, status=Status.RETIRED, is_paused=False, error="", resumes_at=None, switches_when_ready=False)
     AuditEntry.record("cancelled", index)
     if not index.has_served:
         queue.enqueue("knowledge.jobs.remove_index", index.pk, cluster="bulk")
@@ -125,7 +125,7 @@ def _wanted_back(index: KnowledgeIndex) -> KnowledgeIndex:
     if source.building_index is not None:
         raise Conflict(f"“{source.name}” has a generation under construction. Cancel it first, or switch to it.")
     fresh: dict[str, Any] = {"done": 0, "to_do": 0, "work_seconds": 0, "heartbeat_at": None, "ready_at": None}
-    fresh |= {"is_paused": False, "error": "", "switches_when_ready": True}
+    fresh |= {"is_paused": False, "error": "", "resumes_at": None, "switches_when_ready": True}
     KnowledgeIndex.objects.filter(pk=old.pk).update(status=Status.BUILDING, **fresh)
     AuditEntry.record("undid the switch to", index, back_to=old.number)
     return old
@@ -227,6 +227,8 @@ def step(index_id: int) -> bool:
         # A passing fault of the database: the clock goes on with it, at once or when it can.
         log.warning("reindex_step_interrupted", index=index_id, error=str(error))
         connections["default"].close()
+        if isinstance(error.__cause__, DiskFull):
+            _hold_up(index, StorageFull(sync.DATABASE_FULL), token=token)
         return isinstance(error.__cause__, DeadlockDetected)
     except Exception as error:
         log.error("reindex_step_crashed", index=index_id, exc_info=error)
@@ -284,6 +286,7 @@ def _work(index: KnowledgeIndex, live: KnowledgeIndex) -> Any:
 def _progress(outcome: Outcome, *, seconds: float) -> dict[str, Any]:
     return {
         "error": "",
+        **({"pauses": 0} if outcome.done else {}),
         "done": F("done") + outcome.done + outcome.failed,
         "work_seconds": F("work_seconds") + seconds,
         "chunks_embedded": F("chunks_embedded") + outcome.embedded,
@@ -294,13 +297,20 @@ def _progress(outcome: Outcome, *, seconds: float) -> dict[str, Any]:
 
 
 def _hold_up(index: KnowledgeIndex, error: MagnetError, *, token: UUID) -> None:
-    """A provider that does not answer is asked again by the clock; anything else waits for a person."""
-    is_passing = isinstance(error, ProviderError) and not isinstance(error, ProviderRefusedKey)
+    """It waits for a provider or a disk, and goes on by itself; anything else waits for a person."""
+    is_passing = isinstance(error, ProviderError | StorageFull) and not isinstance(error, ProviderRefusedKey)
     log.warning("reindex_held_up", index=index.pk, reason=error.detail, is_passing=is_passing)
     try:
-        index.note(token, error=error.detail, is_paused=not is_passing)
+        if is_passing:
+            index.rest(token, error=error.detail, at_least_seconds=error.retry_after_seconds or 0)
+        else:
+            index.note(token, error=error.detail, is_paused=True)
     except LeaseLost:
         log.info("reindex_step_gave_way", index=index.pk)
+    except (OperationalError, InterfaceError) as fault:
+        # Not even this could be written. The clock goes on with it when it can.
+        log.warning("reindex_step_interrupted", index=index.pk, error=str(fault))
+        connections["default"].close()
 
 
 def _finish(row: KnowledgeIndex, *, token: UUID) -> bool:

@@ -83,6 +83,8 @@ class IndexOut(BaseModel):
     looks_stuck: bool
     # Why it stopped, or what it waits for.
     error: str
+    # When it tries again by itself, while it waits for a provider or for room on a disk.
+    resumes_at: datetime | None
     # Whether it is large and its vector index is still being built, which a switch waits for.
     awaits_vector_index: bool
     progress: IndexProgress
