@@ -2,7 +2,8 @@
 
 python -m tests.benchmarks.syncing --squad FILE [--documents 1000 10000] [--changed 1] [--paragraphs 2]
 
-Works in this process, on a database of its own in the tests' PostgreSQL. CPU seconds are those of Python alone.
+Works in this process, on a database of its own in the tests' PostgreSQL. CPU seconds are those of Python alone, and
+the statements those of all its threads. For the memory of a worker give one size at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import resource
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ def main() -> None:
     parser.add_argument("--paragraphs", type=int, default=2, help="in each document")
     given = parser.parse_args()
     with own_database():
+        count_statements()
         for count in given.documents:
             with tempfile.TemporaryDirectory() as folder:
                 documents = made(given.squad, count, paragraphs=given.paragraphs)
@@ -48,6 +51,26 @@ def own_database() -> Iterator[None]:
         yield
     finally:
         teardown_databases(made, 0)
+
+
+statements = Counter[str]()
+
+
+def count_statements() -> None:
+    """From now on, of every connection."""
+    from django.db import connection, connections
+    from django.db.backends.signals import connection_created
+
+    def counted(execute: Callable[..., Any], *given: Any) -> Any:
+        statements["all"] += 1
+        return execute(*given)
+
+    def watch(connection: Any, **_: Any) -> None:
+        if counted not in connection.execute_wrappers:
+            connection.execute_wrappers.append(counted)
+
+    connection_created.connect(watch, weak=False)
+    watch(connections[connection.alias])
 
 
 def measure(folder: Path, documents: Iterable[Paragraph], count: int, *, step: int) -> None:
@@ -70,14 +93,16 @@ def measure(folder: Path, documents: Iterable[Paragraph], count: int, *, step: i
 
 
 def tell(name: str, work: Callable[[], Any]) -> None:
+    statements.clear()
     began, cpu = time.monotonic(), time.process_time()
     done = work()
     seconds, cpu = time.monotonic() - began, time.process_time() - cpu
     embedded = getattr(done, "chunks_embedded", 0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{name}: {seconds:.2f} s, {cpu:.2f} s of CPU, {embedded:,} chunks embedded = {embedded / seconds:,.0f} a "
-        f"second, at most {peak:.0f} MB, load {os.getloadavg()[0]:.1f}",
+        f"{name}: {seconds:.2f} s, {cpu:.2f} s of CPU, {statements['all']:,} statements, "
+        f"{embedded:,} chunks embedded = {embedded / seconds:,.0f} a second, at most {peak:.0f} MB, "
+        f"load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
 
