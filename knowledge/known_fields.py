@@ -86,8 +86,7 @@ def describe_fields(sources: Sequence[str]) -> list[KnownField]:
     _refuse_unknown(sources, indexes)
     carried = [carried_by(index) for index in indexes.values()]
     fields = sorted(_together(carried).values(), key=lambda field: field.name.casefold())
-    # A value may stand in documents that this caller must not find.
-    return fields if current_caller().groups is None else [replace(field, examples=()) for field in fields]
+    return _as_the_caller_may_see(fields)
 
 
 async def known_to(node: Node, indexes: Sequence[int]) -> dict[str, KnownField] | None:
@@ -121,12 +120,18 @@ def carried_by(index_id: int) -> Carried:
 
 def suggested_for(source_id: int) -> Sampled:
     """What the documents of a source really carry, whatever is mapped, the most frequent first."""
-    return _sampled(OF_METADATA, source=source_id)
+    return tuple(_as_the_caller_may_see(_sampled(OF_METADATA, source=source_id)))
 
 
 def look_for(names: Collection[str], indexes: Sequence[int]) -> Sampled:
     """These fields in all documents of these generations; a look at each of them, so only where a sample knew none."""
     return _sampled(OF_ALL, indexes=list(indexes), only=list(names))
+
+
+def _as_the_caller_may_see(fields: Iterable[KnownField]) -> list[KnownField]:
+    """Without examples for who may not find every document: a value may stand in those."""
+    is_restricted = current_caller().groups is not None
+    return [replace(field, examples=()) if is_restricted else field for field in fields]
 
 
 def _refuse_unknown(sources: Iterable[str], known: Collection[str]) -> None:

@@ -2,66 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
-from pydantic import ValidationError as ShapeError
 
 from knowledge import known_fields
-from knowledge.metadata_fields import TYPES, mapping_of, place
+from knowledge.filter_types import KnownField
+from knowledge.metadata_fields import TYPES, MetadataField, mapping_of
 from knowledge.models import KnowledgeSource
-from magnet.shape_faults import sentence
+from magnet.admin.rows_field import Column, RowsField, RowsWidget
 
 MAPPING = "metadata_fields"
-PARTS = ("from", "name", "type")
-EMPTY_ROWS = 3
 MOST_SUGGESTED = 50
+COLUMNS = (
+    Column("from", gettext_lazy("Name at the source")),
+    Column("name", gettext_lazy("Name in filters"), hint=gettext_lazy("Empty: the same")),
+    Column("type", gettext_lazy("Type"), kind="choice", choices=[(name, name) for name in TYPES]),
+)
 
 
-class MappingWidget(forms.Widget):
-    """Rows of three inputs, some of them empty; a row that is emptied is gone."""
+class MappingWidget(RowsWidget):
+    """The rows, and below them what the documents carry, to choose from."""
 
     template_name = "knowledge/mapping_rows.html"
 
-    def __init__(self, suggestions: known_fields.Sampled = ()) -> None:
-        super().__init__()
+    def __init__(self, suggestions: Sequence[KnownField]) -> None:
+        super().__init__(COLUMNS, add_label=gettext_lazy("Add a field"))
         self.suggestions = suggestions[:MOST_SUGGESTED]
 
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context(name, value, attrs)
-        given = [row for row in value or [] if isinstance(row, Mapping)]
-        rows = [{part: row.get(part, "") for part in PARTS} for row in given] + [{"type": TYPES[0]}] * EMPTY_ROWS
-        return {**context, "rows": rows, "types": TYPES, "suggestions": self.suggestions}
-
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[dict[str, str]]:
-        columns = [data.getlist(f"{name}-{part}") for part in PARTS]
-        rows = [dict(zip(PARTS, map(str.strip, row), strict=True)) for row in zip(*columns, strict=False)]
-        return [{**row, "name": row["name"] or row["from"]} for row in rows if row["from"] or row["name"]]
-
-    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        return f"{name}-type" not in data
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return {**super().get_context(name, value, attrs), "suggestions": self.suggestions}
 
 
-class MappingField(forms.Field):
+class MappingField(RowsField):
+    """Its value is the mapping as it is stored."""
+
     def __init__(self, source: KnowledgeSource | None) -> None:
-        suggestions = known_fields.suggested_for(source.pk) if source and source.pk else ()
         super().__init__(
-            required=False,
+            MetadataField,
+            columns=COLUMNS,
+            add_label=gettext_lazy("Add a field"),
             label=gettext_lazy("Metadata for filters"),
-            widget=MappingWidget(suggestions),
             help_text=gettext_lazy("No row: filters may use all metadata, as the source gives it."),
         )
+        self.widget = MappingWidget(known_fields.suggested_for(source.pk) if source and source.pk else ())
 
-    def clean(self, value: Any) -> list[dict[str, str]]:
+    def clean(self, value: Any) -> list[dict[str, Any]]:
+        rows = [_named(row) for row in value]
+        super().clean(rows)
         try:
-            return [field.as_json() for field in mapping_of(value or [])]
-        except ShapeError as error:
-            raise ValidationError([f"{place(fault['loc'])}: {sentence(fault)}" for fault in error.errors()]) from error
+            return [{**field.as_json()} for field in mapping_of(rows)]
         except ValueError as error:
             raise ValidationError(str(error)) from error
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return list(initial or []) != [{**row} for row in data or []]
+    def in_words(self, rows: Sequence[Mapping[str, Any]]) -> str:
+        return super().in_words(rows) if rows else str(gettext_lazy("all, as the source gives it"))
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with one name only has it on both sides."""
+    return {**row, "name": row.get("name") or row.get("from") or ""}

@@ -138,8 +138,8 @@ def fieldsets_for(kind: str, *, is_indexed: bool) -> list[tuple[Any, dict[str, A
     note = offered if is_indexed else ""
     groups.append((_("Reading and finding"), {"fields": reading, "classes": ["collapse"], "description": note}))
     cheap = _(
-        "Dates, numbers and lists can be compared once they are named here. Other rows take a re-index, which embeds "
-        "nothing anew."
+        "Dates, numbers and lists can be compared once they are named here. Other rows take a re-index, in which all "
+        "vectors are used again."
     )
     groups.append((_("Metadata for filters"), {"fields": [MAPPING], "classes": ["collapse"], "description": cheap}))
     return groups

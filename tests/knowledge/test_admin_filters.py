@@ -43,13 +43,17 @@ def url_of(source, route="change"):
 
 
 def rows(*given):
-    names, froms, types = zip(*given, strict=True)
-    return {"metadata_fields-name": names, "metadata_fields-from": froms, "metadata_fields-type": types}
+    parts = ("name", "from", "type")
+    return {
+        f"metadata_fields-{n}-{part}": said
+        for n, row in enumerate(given)
+        for part, said in zip(parts, row, strict=True)
+    }
 
 
 def test_rows_say_what_filters_see_and_suggest_what_documents_carry(owner, contracts):
     page = owner.get(url_of(contracts)).content.decode()
-    assert '<option value="Signed on">' in page
+    assert "<td>Signed on</td>" in page
     assert "What the documents carry" in page
 
     filled = rows(("signed", "Signed on", "date"), ("", "n", "number"), ("", "", "text"))
@@ -63,6 +67,14 @@ def test_rows_say_what_filters_see_and_suggest_what_documents_carry(owner, contr
     assert "all, as the source gives it" in offer
     assert "signed (date), n (number)" in offer
     assert "none: all vectors are used again" in offer
+
+
+def test_whoever_may_only_look_reads_the_mapping_in_words(member, contracts):
+    KnowledgeSource.objects.update(metadata_fields=MAPPING)
+
+    page = member("Viewer").get(url_of(contracts)).content.decode()
+
+    assert "Signed on · Name in filters: signed · Type: date" in page
 
 
 def test_rows_that_cannot_be_used_stay_on_the_page_with_a_sentence(owner, contracts):
