@@ -20,7 +20,7 @@ import structlog
 from knowledge.cutting import Bill, header, vector_key
 from knowledge.models import Chunk, KnowledgeIndex
 from magnet import gateway
-from magnet.errors import ProviderBusy, ProviderError, ProviderRefusedKey
+from magnet.errors import MagnetError, ProviderBusy, ProviderError, ProviderRefusedKey
 from magnet.models import AIModel
 from magnet.providers.base import ChatMessage, ChatRequest
 from magnet.tokens import truncate
@@ -120,19 +120,24 @@ def _if_same(extract: Extract, stored: tuple[str, bytes, AIModel] | None) -> str
 
 
 async def _write_all(extracts: Sequence[Extract], *, model: AIModel, bill: Bill) -> list[str]:
-    places = asyncio.Semaphore(AT_ONCE)
+    """After a failure no call begins, and those on their way come to their end: they are paid for, and remembered."""
+    places, has_failed = asyncio.Semaphore(AT_ONCE), asyncio.Event()
 
     async def in_place(extract: Extract) -> str:
         async with places:
-            return await _write_one(extract, model=model, bill=bill)
+            if has_failed.is_set():
+                return ""
+            try:
+                return await _write_one(extract, model=model, bill=bill)
+            except MagnetError:
+                has_failed.set()
+                raise
 
-    tasks = [asyncio.create_task(in_place(extract)) for extract in extracts]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    written = await asyncio.gather(*(in_place(extract) for extract in extracts), return_exceptions=True)
+    for found in written:
+        if isinstance(found, BaseException):
+            raise found
+    return [line for line in written if isinstance(line, str)]
 
 
 async def _write_one(extract: Extract, *, model: AIModel, bill: Bill) -> str:

@@ -147,6 +147,23 @@ def test_what_was_paid_for_before_the_provider_fell_silent_is_not_bought_again(h
     assert len(asked(fake_openai)) - before == 1
 
 
+def test_what_was_on_its_way_when_a_sibling_failed_is_billed_and_not_bought_again(house, fake_openai):
+    slow = Scripted(text="Rules for visitors", usage=USAGE, delay_seconds=1.0)
+    fake_openai.rule = lambda body: (
+        (Scripted(status=401) if "Snakes" in extract_in(body) else slow) if "messages" in body else None
+    )
+
+    run = factories.push(house, pets=HOUSE)
+
+    siblings = len(asked(fake_openai)) - 1
+    assert siblings > 1
+    assert (run.status, run.tokens) == ("indexing", siblings * USAGE["total_tokens"])
+    assert run.cost > 0
+    fake_openai.rule, before = answer, len(asked(fake_openai))
+    assert sync.run_to_end(sync.start(house, trigger="retry")).status == "done"
+    assert len(asked(fake_openai)) - before == 1
+
+
 def test_a_chunk_that_the_model_refuses_goes_without_a_line_and_the_run_says_so(house, fake_openai):
     fake_openai.rule = lambda body: (
         Scripted(status=400) if "messages" in body and "Cats" in extract_in(body) else answer(body)
