@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -55,19 +55,29 @@ def url(data_dir: Path) -> str:
     return place_of(data_dir).url()
 
 
-def attach_for_command(argv: Sequence[str]) -> None:
-    """Attach before Django starts, if this command needs a database and DATABASE_URL names none."""
+def nothing() -> None:
+    """For whoever has nothing to do while the server starts."""
+
+
+def attach_for_command(argv: Sequence[str], *, meanwhile: Callable[[], None] | None = None) -> None:
+    """Attach before Django starts, if this command needs a database and DATABASE_URL names none.
+
+    `meanwhile` is called once, without a database or while that is starting.
+    """
     if len(argv) < 2 or argv[1] in WITHOUT_DATABASE:
         return
     from magnet import settings
 
-    if settings.IS_EMBEDDED:
+    meanwhile = meanwhile or nothing
+    if not settings.IS_EMBEDDED:
+        meanwhile()
+    else:
         if settings.ROLE == "guest" and not place_of(settings.DATA_DIR).cluster.exists():
             raise NotConfigured(no_magnet(settings.DATA_DIR))
-        attach(settings.DATA_DIR)
+        attach(settings.DATA_DIR, meanwhile=meanwhile)
 
 
-def attach(data_dir: Path, *, durable: bool = True) -> str:
+def attach(data_dir: Path, *, durable: bool = True, meanwhile: Callable[[], None] = nothing) -> str:
     """Use the data folder's database until this process ends, starting it if need be; answers its address.
 
     Calling it again costs some milliseconds and mends what has died meanwhile. Raises NotConfigured.
@@ -79,7 +89,7 @@ def attach(data_dir: Path, *, durable: bool = True) -> str:
             # Waits only while a guardian is just stopping the server.
             _held[place.root] = locked(place.users_lock, fcntl.LOCK_SH)
         with locked(place.root / "start.lock", fcntl.LOCK_EX):
-            ensure_running(place, durable=durable)
+            ensure_running(place, durable=durable, meanwhile=meanwhile)
     return place.url()
 
 
@@ -113,8 +123,9 @@ def locked(path: Path, kind: int) -> IO[str]:
     return file
 
 
-def ensure_running(place: Place, *, durable: bool) -> None:
+def ensure_running(place: Place, *, durable: bool, meanwhile: Callable[[], None]) -> None:
     guardian = start_guardian(place, durable=durable)
+    meanwhile()
     deadline = time.monotonic() + START_SECONDS
     while not answers(place):
         if time.monotonic() > deadline or (guardian and guardian.poll() is not None):

@@ -33,8 +33,24 @@ def prepare(argv: Sequence[str]) -> None:
     """Make the process ready for the command of manage.py; ends it with one sentence where it cannot run."""
     take_role(argv)
     try:
-        attach_for_command(argv)
+        attach_for_command(argv, meanwhile=begin_web if is_start(argv) else None)
     except (ImproperlyConfigured, MagnetError) as error:
+        sys.exit(str(error))
+
+
+def is_start(argv: Sequence[str]) -> bool:
+    return argv[1:2] == ["start"] and not {"--help", "-h"} & set(argv)
+
+
+def begin_web() -> None:
+    """Let the web load from now on, while this process waits for the database and loads as well."""
+    from django.core.management.base import CommandError
+
+    from magnet.processes import early_web
+
+    try:
+        early_web.begin()
+    except CommandError as error:
         sys.exit(str(error))
 
 

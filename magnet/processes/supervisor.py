@@ -92,18 +92,18 @@ class Supervisor:
         self,
         programs: Sequence[Program],
         *,
+        running: Sequence[Keeper] = (),
         look_after: Callable[[], None] | None = None,
         parent: int | None = None,
     ) -> None:
-        """`look_after` is called some times a second; where `parent` is named, its end is ours too."""
-        self.keepers = [Keeper(program) for program in programs]
+        """`running` are kept beside the programs; `look_after` is called some times a second.
+
+        Where `parent` is named, its end is ours too.
+        """
+        self.keepers = [*running, *map(Keeper, programs)]
         self.look_after = look_after
         self.parent = parent
         self.is_stopping = False
-
-    def start_first(self) -> None:
-        """Start the first program ahead of `run`; it must end by itself should this process never come to that."""
-        self.keepers[0].look()
 
     def run(self) -> int:
         """Blocks until a signal or the parent's end asks to stop (0), or a program cannot be kept running (1)."""

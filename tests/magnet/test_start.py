@@ -344,3 +344,26 @@ def test_a_web_that_loads_early_ends_with_a_start_that_failed():
 
     with pytest.raises(SystemExit, match="before the database was ready"):
         web.wait_for(reading)
+
+
+def test_the_web_loads_beside_the_command_and_ends_with_one_that_fails(data_dir):
+    code = """
+from django.apps import apps
+from magnet.processes import early_web, start_up
+start_up.prepare(["manage.py", "start"])
+print(early_web.begun().keeper.process.pid, apps.ready)
+"""
+    variables = {"DATABASE_URL": "postgresql://magnet@127.0.0.1:1/magnet", "PORT": str(free_port())}
+
+    done = subprocess.run(
+        [PYTHON, "-c", code],
+        env=environment(data_dir, DJANGO_SETTINGS_MODULE="magnet.settings", **variables),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    assert done.stderr == ""
+    web_process, has_loaded = done.stdout.split()
+    assert has_loaded == "False"
+    assert eventually(lambda: not Path(f"/proc/{web_process}").exists(), seconds=30)

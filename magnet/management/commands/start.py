@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import threading
@@ -13,15 +12,17 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.checks import Tags
+from django.core.checks.registry import registry
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from magnet.errors import MagnetError, NotConfigured
-from magnet.management.commands import web, work
+from magnet.management.commands import work
 from magnet.postgres import embedded_postgres
 from magnet.postgres.database_check import check_database
-from magnet.processes import first_start
+from magnet.processes import early_web, first_start
 from magnet.processes.is_live import is_live
 from magnet.processes.supervisor import Supervisor
 
@@ -35,27 +36,27 @@ WEB_FIRST_SECONDS = 2.0
 
 class Command(BaseCommand):
     help = "Start everything: database, migrations, demo, web and workers."
+    # Made below, once the web is on its way.
+    requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--parent", type=int, help="stop when this process is gone")
 
     def handle(self, *args: Any, parent: int | None, **options: Any) -> None:
         # First the port: whoever finds it taken has changed nothing.
-        listener = web.listen(settings.HOST, port=settings.PORT)
-        ready, database_is_ready = os.pipe()
+        web = early_web.begun()
+        # Addresses are left to the web, which is loading them just now; here that would take longer than all the rest.
+        self.check(tags=[tag for tag in registry.tags_available() if tag != Tags.urls])
         workers = [replace(program, held_seconds=WEB_FIRST_SECONDS) for program in work.programs()]
-        programs = [web.program(listener, ready=ready), *workers]
-        supervisor = Supervisor(programs, look_after=Mender().look, parent=parent)
+        supervisor = Supervisor(workers, running=[web.keeper], look_after=Mender().look, parent=parent)
         try:
             check_database()
-            # It loads beside what follows, and ends when that fails, because the pipe is closed then.
-            supervisor.start_first()
             call_command("migrate", verbosity=0, interactive=False)
             first_start.set_up()
         except MagnetError as error:
             raise CommandError(str(error)) from error
         connections.close_all()
-        os.write(database_is_ready, b"!")
+        web.ready()
         threading.Thread(target=self.greet_when_ready, daemon=True).start()
         if supervisor.run():
             raise CommandError("A part of Magnet ended again and again; the lines above say which, and why.")

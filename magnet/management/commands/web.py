@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import select
 import socket
 import sys
@@ -14,13 +13,12 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from magnet.processes import lifeline
-from magnet.processes.supervisor import Program, Supervisor
+from magnet.processes.supervisor import Supervisor
+from magnet.processes.web_program import DRAIN_SECONDS, listen, program
 
-# Answers that are being written are finished; a stream that takes longer is cut, and says so.
-DRAIN_SECONDS = 8
 LAST_WORDS_SECONDS = 1
 
 
@@ -55,36 +53,6 @@ class Command(BaseCommand):
             serve(listener, ready=ready)
         else:
             sys.exit(Supervisor([program(listener, name=f"web {number + 1}") for number in range(workers)]).run())
-
-
-def listen(host: str, *, port: int) -> socket.socket:
-    """The socket on which the web answers; raises CommandError where the port is taken."""
-    try:
-        return socket.create_server((host, port), family=family_of(host), backlog=2048)
-    except (OSError, OverflowError) as error:
-        raise CommandError(
-            f"Magnet cannot answer on {host}:{port} ({error}). "
-            "Stop what runs there, or choose another port: PORT=8001 make run"
-        ) from error
-
-
-def family_of(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def program(listener: socket.socket, *, name: str = "web", ready: int | None = None) -> Program:
-    """The web as a program that ends with this process and answers on a socket of ours.
-
-    The socket stays open while the program is started again, so callers wait instead of being refused. With `ready`,
-    the reading end of a pipe, it loads and then waits until something was written there.
-    """
-    manage, inherited = str(settings.BASE_DIR / "manage.py"), listener.fileno()
-    command = [sys.executable, manage, "web", "--fd", str(inherited), "--parent", str(os.getpid())]
-    descriptors = [inherited]
-    if ready is not None:
-        command += ["--ready", str(ready)]
-        descriptors.append(ready)
-    return Program(name, command, descriptors=descriptors, stop_seconds=DRAIN_SECONDS + 4)
 
 
 def wait_for(ready: int) -> None:
