@@ -12,6 +12,8 @@ from magnet.web import health
 # In the order in which the reference shows them: what callers need first stands first.
 ROUTERS = (
     ("/rag-tools", "tools_app.api.router"),
+    ("/api-tools", "tools_app.api_api_tools.router"),
+    ("/api-servers", "tools_app.api_api_servers.router"),
     ("/knowledge-sources", "knowledge.api.router"),
     ("/knowledge-sources", "knowledge.api_documents.source_router"),
     ("/knowledge-sources", "knowledge.api_indexes.source_router"),

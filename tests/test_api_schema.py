@@ -12,12 +12,19 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from magnet.default_prompts import ensure_default_prompts
 from tests import factories
 from tests.fixtures_api import bearer
-from tools_app.models import RagTool
+from tools_app.models import ApiServer, ApiTool, RagTool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
-SLUGS = {"knowledge-sources": "office", "rag-tools": "ask", "prompt-templates": "rag-answer", "providers": "built-in"}
+SLUGS = {
+    "knowledge-sources": "office",
+    "rag-tools": "ask",
+    "prompt-templates": "rag-answer",
+    "providers": "built-in",
+    "api-servers": "shop",
+    "api-tools": "orders",
+}
 # A few of each operation: this looks for what nobody thought of, and is no proof.
 SETTINGS = settings(
     max_examples=4,
@@ -36,6 +43,10 @@ def furnished(transactional_db, settings, tmp_path):
     source = factories.source("office")
     factories.push(source, pets="# Pets\n\nDogs are welcome.")
     RagTool.objects.create_live(slug="ask", name="Ask", settings={"sources": [source]})
+    shop = ApiServer.objects.create(slug="shop", name="Shop")
+    ApiTool.objects.create(
+        slug="orders", name="Orders", server=shop, path="/orders", is_mocked=True, mock_response="{}"
+    )
 
 
 def test_whatever_is_sent_the_answer_is_one_that_is_documented(live_api, issue_key, furnished):

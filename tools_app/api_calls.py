@@ -170,7 +170,7 @@ async def exchanged(server: ApiServer, request: async_http.Request) -> Response:
 async def check(server: ApiServer) -> str:
     """Prove that the server answers and takes the sign-in: one sentence of good news, or a MagnetError."""
     if not server.base_url:
-        raise NotConfigured("Enter the base URL first, or import a document that names it.")
+        raise InvalidInput("Enter the base URL first, or import a document that names it.")
     api_sign_in.forget_token(server)
     signed = await api_sign_in.signature(server)
     request = async_http.Request(

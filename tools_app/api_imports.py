@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from django.db import transaction
@@ -24,6 +24,7 @@ from tools_app.models import ApiDocument, ApiServer, ApiTool
 
 State = Literal["new", "offered", "changed", "unchanged", "gone", "refused"]
 ALL = "all"
+STATES: tuple[State, ...] = ("new", "offered", "changed", "unchanged", "gone", "refused")
 COUNTED: tuple[State, ...] = ("new", "changed", "gone")
 # Tools that are made with one statement.
 BATCH = 200
@@ -233,11 +234,13 @@ def apply(
     ApiServer.objects.select_for_update(no_key=True).get(pk=server.pk)
     slugs, steps, made = _FreeSlugs(), [], []
     for decision in _decisions(server, document, chosen):
-        steps.append(decision.step)
-        if decision.step.state == "new" and decision.operation is not None:
-            made.append(_made(server, decision.operation, slug=slugs.take(decision.step.operation)))
+        step = decision.step
+        if step.state == "new" and decision.operation is not None:
+            step = replace(step, slug=slugs.take(step.operation))
+            made.append(_made(server, decision.operation, slug=step.slug))
         elif decision.tool is not None:
             _update(decision.tool, decision.operation)
+        steps.append(step)
         if len(made) == BATCH:
             ApiTool.objects.bulk_create(made)
             made = []

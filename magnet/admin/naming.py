@@ -27,6 +27,7 @@ _bringers: dict[str, Bring] = {}
 # What kind of work a trace is about, and whose names its slugs are.
 FEATURES: dict[str, tuple[Any, str]] = {
     "rag_tool": (gettext_lazy("RAG tool"), "rag_tool"),
+    "api_tool": (gettext_lazy("API tool"), "api_tool"),
     "search": (gettext_lazy("Search"), "source"),
     "sync": (gettext_lazy("Sync"), "source"),
     "reindex": (gettext_lazy("Re-index"), "source"),
