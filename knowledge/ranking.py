@@ -23,6 +23,8 @@ from magnet.tracing import span
 RARE_ROWS, MOST_RARE_ROWS = 1_500, 4_000
 # Documents that fit a filter are counted up to here.
 MOST_COUNTED = 10_000
+# Of so many documents a sample says whether a filter leaves many, which is faster than to count them.
+MANY_DOCUMENTS, SAMPLED_DOCUMENTS = 20_000, 1_000
 # Through the HNSW index a filter is asked for each chunk that comes along, CANDIDATES / share of them; without it each
 # chunk in scope is fetched and compared, which costs this many times less.
 EXACT_ADVANTAGE = 4
@@ -60,24 +62,66 @@ async def ranked(question: Question) -> tuple[list[Row], int | None]:
     counts = await _counts(question)
     if not question.searched or (counts is not None and not any(counts.values())):
         return [], 0
+    found = await asyncio.gather(_found(question, counts), _in_scope(question, counts))
+    return found[0], found[1]
+
+
+async def _found(question: Question, counts: Mapping[int, int] | None) -> list[Row]:
     parts, near = await _found_elsewhere(question, [_part(each, counts) for each in question.searched])
     rows = await _rows(question, parts, counts, near)
     if question.mode != "words" and len(rows) < question.limit and not all(part.is_exact for part in parts):
         # What looks for the nearest gave up before it had found enough, so every chunk in scope is compared.
         parts = tuple(Part(part.index_id, part.dimensions, is_exact=True) for part in parts)
         rows = await _rows(question, parts, counts)
-    return rows, None if counts is None else sum(counts.values())
+    return rows
+
+
+# -- How many documents a condition leaves ----------------------------------------------------------------------------
 
 
 async def _counts(question: Question) -> dict[int, int] | None:
-    """By generation, how many documents fit the condition; None where nobody needs to know."""
+    """By generation, how many documents fit the condition; None where nobody needs to know.
+
+    Where they are too many to compare all their chunks, it does not matter how many more they are.
+    """
     if question.condition is None or not question.searched:
         return None
-    if not question.is_counted and not any(not generation.is_scanned for generation in question.searched):
+    if not question.is_counted and all(generation.is_scanned for generation in question.searched):
         return None
-    most = max(MOST_COUNTED, *(_narrow_documents(generation) + 1 for generation in question.searched))
-    values = {**question.condition.values, **_searched(question), "most": most}
-    return dict(await _fetch(statements.count(question.condition), values))
+    return await _counted(question, {each: _narrow_documents(each) + 1 for each in question.searched})
+
+
+async def _in_scope(question: Question, counts: Mapping[int, int] | None) -> int | None:
+    """How many documents fit the condition, in each generation up to MOST_COUNTED."""
+    if counts is None or not question.is_counted:
+        return None
+    many = {each: MOST_COUNTED for each in question.searched if _narrow_documents(each) < counts[each.index_id]}
+    return sum({**counts, **await _counted(question, many)}.values())
+
+
+async def _counted(question: Question, most: Mapping[Generation, int]) -> dict[int, int]:
+    """The documents that fit, in each generation no further than to the number from which on it does not matter."""
+    surely = await asyncio.gather(*(_surely(question, generation) for generation in most))
+    left = [each for each, fitting in zip(most, surely, strict=True) if fitting < most[each]]
+    counts = {each.index_id: enough for each, enough in most.items()}
+    if left and question.condition:
+        limit = max(most[each] for each in left)
+        values = {**question.condition.values, **_searched(left), "most": limit}
+        counts |= dict(await _fetch(statements.count(question.condition), values))
+    return counts
+
+
+async def _surely(question: Question, generation: Generation) -> int:
+    """So many documents fit at least, as a sample says: three standard deviations below what it makes likely."""
+    documents = generation.chunk_count / generation.chunks_per_document
+    if question.condition is None or documents < MANY_DOCUMENTS:
+        return 0
+    percent = float(f"{100 * SAMPLED_DOCUMENTS / documents:.1g}")
+    statement = statements.sampled(
+        generation.index_id, source_id=generation.source_id, condition=question.condition, percent=percent
+    )
+    ((fitting,),) = await _fetch(statement, question.condition.values)
+    return int((fitting - 3 * math.sqrt(fitting)) * 100 / percent)
 
 
 def _part(generation: Generation, counts: Mapping[int, int] | None) -> Part:
@@ -156,7 +200,6 @@ async def _rows(
     values = _values(question, counts) | {statements.near_name(index): chunks for index, chunks in near.items()}
     if question.condition is None:
         statement = statements.unrestricted(question.mode, parts, wording=wording, candidates=candidates)
-        # To plan it takes longer than to run it over some thousand chunks.
         return await _fetch(statement, values, is_prepared=True)
     condition = question.condition
     statement = statements.search(question.mode, parts, wording=wording, condition=condition, candidates=candidates)
@@ -166,8 +209,9 @@ async def _rows(
 async def _fetch(statement: bytes, values: Mapping[str, Any], *, is_prepared: bool = False) -> list[Row]:
     pool = await raw_pool()
     async with pool.connection() as connection, connection.cursor(binary=True) as cursor:
-        # A filter's values change the best plan, and there are endlessly many filters: those are planned each time.
-        await cursor.execute(statement, values, prepare=is_prepared)
+        # To plan a search takes longer than to run it over some thousand chunks. There are endlessly many filters, so
+        # only those that come again and again (permissions do, and the filters of tools) are prepared, too.
+        await cursor.execute(statement, values, prepare=True if is_prepared else None)
         rows: list[Row] = await cursor.fetchall()
         return rows
 
@@ -185,7 +229,7 @@ def _values(question: Question, counts: Mapping[int, int] | None) -> dict[str, A
         "words": character_pairs(question.text) if has_pairs else question.text,
         "characters": single_characters(question.text),
         "configurations": _configurations(question),
-        **_searched(question),
+        **_searched(question.searched),
         "limit": question.limit,
         "rare_rows": _rare_rows(question, counts),
     }
@@ -218,9 +262,9 @@ def _configurations(question: Question) -> list[str]:
     return sorted({name for generation in question.searched for name in generation.configurations}) or ["simple"]
 
 
-def _searched(question: Question) -> dict[str, list[int]]:
+def _searched(searched: Sequence[Generation]) -> dict[str, list[int]]:
     """The generations, and the source of each."""
     return {
-        "indexes": [generation.index_id for generation in question.searched],
-        "sources": [generation.source_id for generation in question.searched],
+        "indexes": [generation.index_id for generation in searched],
+        "sources": [generation.source_id for generation in searched],
     }

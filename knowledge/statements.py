@@ -49,8 +49,13 @@ select from knowledge_document d where d.source_id = g.source_id and {condition}
 from unnest(%(indexes)s::bigint[], %(sources)s::bigint[]) g (id, source_id)"""
 
 # The planner leaves the document out where no condition asks for it.
-ENTRIES: LiteralString = """knowledge_indexeddocument i left join knowledge_document d on d.id = i.document_id
+ENTRIES: LiteralString = """knowledge_indexeddocument i{sample} left join knowledge_document d on d.id = i.document_id
 where i.index_id = {index}"""
+# Some blocks of the table, always the same ones, tell about how many rows of it fit.
+SAMPLE: LiteralString = " tablesample system ({percent}) repeatable (1)"
+SAMPLED: LiteralString = "select count(*) from {entries} and {condition}"
+SAMPLED_DOCUMENTS: LiteralString = """select count(*) from knowledge_document d{sample}
+where d.source_id = {source} and {condition}"""
 
 # How many of the chunks that another store has named may be shown.
 SHOWN: LiteralString = """select count(*) from knowledge_chunk c
@@ -204,6 +209,16 @@ def count(condition: Condition) -> bytes:
     return text.format(entries=_entries("g.id"), condition=condition.sql).as_bytes(None)
 
 
+def sampled(index_id: int, *, source_id: int, condition: Condition, percent: float) -> bytes:
+    """How many documents fit the condition in so many hundredths of the ledger."""
+    sample = sql.SQL(SAMPLE).format(percent=sql.Literal(percent))
+    if not condition.has_fields:
+        text = sql.SQL(SAMPLED_DOCUMENTS)
+        return text.format(sample=sample, source=sql.Literal(source_id), condition=condition.sql).as_bytes(None)
+    entries = sql.SQL(ENTRIES).format(sample=sample, index=sql.Literal(index_id))
+    return sql.SQL(SAMPLED).format(entries=entries, condition=condition.sql).as_bytes(None)
+
+
 def shown(index_id: int, condition: Condition) -> bytes:
     """How many of the chunks `near` fit the condition."""
     text = sql.SQL(SHOWN).format(index=sql.Literal(index_id), scope=_scope(condition, is_narrow=False))
@@ -289,7 +304,7 @@ def _documents_in_scope(condition: Condition) -> sql.Composable:
 
 
 def _entries(index: LiteralString) -> sql.Composable:
-    return sql.SQL(ENTRIES).format(index=sql.SQL(index))
+    return sql.SQL(ENTRIES).format(sample=sql.SQL(""), index=sql.SQL(index))
 
 
 def _candidates(mode: Mode) -> sql.Composable:

@@ -29,6 +29,7 @@ FILTERS: dict[str, dict[str, Any] | None] = {
     "10 % filter": {"tenth": 3},
     "1 % filter": {"percent": 7},
     "10 % range": {"percent": {"lt": 10}},
+    "1 % range": {"percent": {"gte": 50, "lt": 51}},
 }
 
 

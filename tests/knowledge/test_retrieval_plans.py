@@ -31,7 +31,8 @@ def crowd(searching):
 async def question(vector, *, sources=("crowd",), limit=10, text="w77", filter=None, mode="hybrid") -> Question:
     searched = await generations.live(sources)
     condition = compile_filter(filter) if filter else None
-    return Question(text, mode, limit, searched, {g.index_id: vector for g in searched}, condition)
+    vectors = {g.index_id: vector for g in searched}
+    return Question(text, mode, limit, searched, vectors, condition, is_counted=condition is not None)
 
 
 async def plan(asked: Question, *, exactly: bool | None = None) -> str:
