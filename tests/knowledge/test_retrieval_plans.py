@@ -42,14 +42,11 @@ async def plan(asked: Question, *, exactly: bool | None = None) -> str:
         parts = tuple(statements.Part(part.index_id, part.dimensions, exactly) for part in parts)
     condition, values = asked.condition, ranking._values(asked, counts)
     statement = statements.search(asked.mode, parts, wording="one language", condition=condition)
-    if condition is None:
-        return await general_plan(statement, values)
-    rows = await ranking._fetch(b"explain " + statement, values)
-    return "\n".join(row[0] for row in rows)
+    return await general_plan(statement, values)
 
 
 async def general_plan(statement, values) -> str:
-    """The plan of a statement that is prepared, and so planned without its values."""
+    """The plan of a statement that is prepared, as all are that come again: planned without its values."""
     async with (await raw_pool()).connection() as connection:
         query = PostgresQuery(Transformer(connection))
         query.convert(statement, values)
@@ -102,7 +99,9 @@ async def without_a_filter(crowd, vector):
 async def under_a_narrow_filter(crowd, vector):
     narrow = {"percent": 7}
 
-    assert crowd.hnsw_name not in await plan(await question(vector, filter=narrow))
+    told = await plan(await question(vector, filter=narrow))
+    assert crowd.hnsw_name not in told
+    assert "Seq Scan on knowledge_chunk" not in told
     assert await recall(5, filter=narrow) == 1.0
     rows, scope = await ranking.ranked(await question(vector, filter=narrow, text="w107"))
     assert (scope, len(rows) >= 10) == (CHUNKS // 100, True)
@@ -112,9 +111,22 @@ async def under_a_wide_filter(crowd, vector):
     wide = {"percent": {"lt": 30}}
 
     assert f"Index Scan using {crowd.hnsw_name}" in await plan(await question(vector, filter=wide))
+    await a_sample_says_that_it_is_wide(await question(vector, filter=wide))
     assert await recall(10, filter=wide) >= 0.99
     rows, scope = await ranking.ranked(await question(vector, filter=wide, limit=200))
     assert (scope, len(rows)) == (CHUNKS * 30 // 100, 200)
+
+
+async def a_sample_says_that_it_is_wide(asked: Question):
+    """Never more than there are; and of some blocks of the ledger, not of all."""
+    (generation,) = asked.searched
+    assert asked.condition is not None
+    statement = statements.sampled(
+        generation.index_id, source_id=generation.source_id, condition=asked.condition, percent=4.0
+    )
+
+    assert ranking._narrow_documents(generation) < await ranking._surely(asked, generation) <= CHUNKS * 30 // 100
+    assert "Sample Scan on knowledge_indexeddocument" in await general_plan(statement, asked.condition.values)
 
 
 async def for_several_sources(crowd, vector):

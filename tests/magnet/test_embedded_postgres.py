@@ -239,3 +239,18 @@ def test_programs_in_a_closed_folder_of_root_are_copied_to_where_they_can_run(da
 def test_nothing_is_started_by_asking_for_the_address(data_dir):
     assert embedded_postgres.url(data_dir) == embedded_postgres.url(data_dir)
     assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(("gigabytes", "expected"), [(1, "256MB"), (4, "512MB"), (64, "1024MB")])
+def test_the_server_keeps_more_in_memory_where_there_is_more(gigabytes, expected):
+    assert embedded_postgres.buffers(gigabytes * 2**30) == expected
+
+
+@pytest.mark.parametrize(("says", "is_limited"), [("1073741824\n", True), ("max\n", False), (None, False)])
+def test_a_container_counts_with_the_memory_that_it_may_use(tmp_path, monkeypatch, says, is_limited):
+    limit = tmp_path / "memory.max"
+    if says is not None:
+        limit.write_text(says)
+    monkeypatch.setattr(embedded_postgres, "MEMORY_LIMIT", limit)
+
+    assert (embedded_postgres.memory() == 2**30) is is_limited
