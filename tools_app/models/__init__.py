@@ -2,5 +2,16 @@
 
 from tools_app.models.api_tools import ApiDocument, ApiServer, ApiTool
 from tools_app.models.rag_tools import RagTool, RagToolSource, RagToolVersion
+from tools_app.models.retrieval_tools import RetrievalTool, RetrievalToolSource, RetrievalToolVersion
 
-__all__ = ["ApiDocument", "ApiServer", "ApiTool", "RagTool", "RagToolSource", "RagToolVersion"]
+__all__ = [
+    "ApiDocument",
+    "ApiServer",
+    "ApiTool",
+    "RagTool",
+    "RagToolSource",
+    "RagToolVersion",
+    "RetrievalTool",
+    "RetrievalToolSource",
+    "RetrievalToolVersion",
+]

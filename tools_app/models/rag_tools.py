@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from knowledge.models import KnowledgeSource
 from magnet.models import AIModel, PromptTemplate
 from magnet.models.versions import Version, Versioned, VersionedQuerySet
-from tools_app.models.retrieval_settings import RetrievalSettings
+from tools_app.models.retrieval_settings import RETRIEVAL_SETTINGS, RetrievalSettings
 
 
 class RagTool(Versioned):
@@ -38,10 +38,7 @@ class RagTool(Versioned):
 
 class RagToolVersion(Version, RetrievalSettings):
     SETTINGS = (
-        "search_mode",
-        "passage_count",
-        "context_tokens",
-        "minimum_score",
+        *RETRIEVAL_SETTINGS,
         "prompt_template",
         "ai_model",
         "nothing_found_text",
