@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from magnet.models.work import WorkerHeartbeat
@@ -23,6 +25,9 @@ BEAT_SECONDS = 5
 # Three beats may be missed, by a busy machine, before a worker counts as gone.
 SILENT_SECONDS = 20
 FORGET_HEARTBEATS_AFTER = timedelta(days=1)
+
+# Whether the last beat of this process did not get through.
+_has_missed = False
 
 
 @dataclass(frozen=True)
@@ -91,13 +96,25 @@ def _schedule(job: str, *, minutes: int) -> None:
 
 
 def beat(cluster: str, *, started_at: datetime) -> None:
-    """Write that this process's cluster is alive."""
-    WorkerHeartbeat.objects.update_or_create(
-        cluster=cluster,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        defaults={"started_at": started_at, "beat_at": timezone.now()},
-    )
+    """Write that this process's cluster is alive. Raises where the database is away, and the next beat tells of it."""
+    global _has_missed
+    has_missed, _has_missed = _has_missed, True
+    mine = {"cluster": cluster, "host": socket.gethostname(), "pid": os.getpid()}
+    # By the clock of the database: those of several machines never agree.
+    times = {"beat_at": Now(), "started_at": Now() - (timezone.now() - started_at)}
+    long_silent = Q(beat_at__lt=Now() - timedelta(seconds=SILENT_SECONDS))
+    back = {"in_touch_since": Case(When(long_silent, then=Now()), default=F("in_touch_since"))} if has_missed else {}
+    if not WorkerHeartbeat.objects.filter(**mine).update(**times, **back):
+        WorkerHeartbeat.objects.create(**mine, **times)
+    _has_missed = False
+
+
+def was_cut_off(since: datetime) -> bool:
+    """Whether a cluster that lived at `since` has outlived a time in which it could not reach the database.
+
+    Nobody could show life then. A beat that is only late does not count: who fills the memory slows others down.
+    """
+    return WorkerHeartbeat.objects.filter(started_at__lte=since, in_touch_since__gt=since).exists()
 
 
 def end_beat(cluster: str) -> None:

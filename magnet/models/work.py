@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class WorkerHeartbeat(models.Model):
@@ -13,6 +14,8 @@ class WorkerHeartbeat(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     beat_at = models.DateTimeField(db_index=True)
+    # Since when each of its beats got through to the database; those before failed, for longer than a moment.
+    in_touch_since = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
