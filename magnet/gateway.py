@@ -21,10 +21,19 @@ from magnet.event_loop import run_from_sync
 from magnet.models import AIModel, Provider
 from magnet.outbound import async_http
 from magnet.provider_clients import client_of, close_clients, new_client
-from magnet.providers.base import ChatDelta, ChatReply, ChatRequest, Embeddings, ModelProvider, ToolCall, Usage
+from magnet.providers.base import (
+    ChatDelta,
+    ChatReply,
+    ChatRequest,
+    Embeddings,
+    ModelProvider,
+    Reranked,
+    ToolCall,
+    Usage,
+)
 from magnet.tracing import SpanRecord, detached_span
 
-__all__ = ["chat", "check", "close_all", "embed", "run_from_sync", "stream"]
+__all__ = ["chat", "check", "close_all", "embed", "rerank", "run_from_sync", "stream"]
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +104,28 @@ async def embed(
         done = await embed_in_order(wanted, dimensions=model.dimensions or 0, embed=embed_batch)
         charge(span, model, done.usage)
     return done
+
+
+async def rerank(model: AIModel, query: str, texts: Sequence[str], *, top_n: int, feature: str = "") -> Reranked:
+    """The best `top_n` of the texts for the query. Raises ProviderError, NotConfigured.
+
+    There is no fallback: who asks has an order already, which is better than to wait for another.
+    """
+    refuse_inactive(model)
+    client = client_of(model.provider)
+    size = sum(len(text.encode(errors="replace")) for text in (query, *texts))
+    with model_span(model, "rerank", feature=feature, texts=len(texts), top_n=top_n) as span:
+        attempts = Attempts(model.provider, span=span, is_limited=not client.is_built_in)
+        found = await attempts.make(
+            lambda: client.rerank(query, texts, model=model.model_name, top_n=top_n),
+            tokens=size / BYTES_PER_TOKEN if attempts.limits else 0,
+        )
+        if not is_counted(found.usage):
+            span.set(usage_is_estimated=True)
+            found = replace(found, usage=Usage(input_tokens=size // BYTES_PER_TOKEN))
+        charge(span, model, found.usage)
+        span.set(scored=len(found.order))
+    return found
 
 
 async def check(provider: Provider) -> list[str]:

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fake_openai_answers import chat_answer, chunks_of, embedding_answer, reply_text
+from tests.fake_openai_answers import chat_answer, chunks_of, embedding_answer, reply_text, rerank_answer
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,8 @@ class Exchange(asyncio.Protocol):
             self.send_json(reply.status, {"error": {"message": f"Scripted {reply.status}."}}, reply.headers)
         elif path.endswith("/embeddings"):
             self.send_json(200, embedding_answer(body, dimensions=self.fake.dimensions))
+        elif path.endswith("/rerank"):
+            self.send_json(200, rerank_answer(body))
         elif body.get("stream_options") and not self.fake.knows_stream_options:
             self.send_json(400, {"error": {"message": "Unknown parameter: 'stream_options'."}})
         elif body.get("stream"):

@@ -112,3 +112,16 @@ def direction(word: str, dimensions: int) -> NDArray[np.float32]:
     seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
     drawn: NDArray[np.float32] = np.random.default_rng(seed).standard_normal(dimensions, dtype=np.float32)
     return drawn
+
+
+def rerank_answer(body: dict[str, Any]) -> Any:
+    """By the words that a text shares with the query, in the shape that the request has."""
+    asked = set(WORD.findall(body["query"].lower()))
+    texts = body.get("documents") or body.get("texts") or []
+    shares = [len(asked & set(WORD.findall(text.lower()))) / max(1, len(asked)) for text in texts]
+    order = sorted(range(len(texts)), key=lambda index: -shares[index])
+    if "texts" in body:
+        return [{"index": index, "score": shares[index]} for index in order]
+    results = [{"index": index, "relevance_score": shares[index]} for index in order[: body.get("top_n", len(texts))]]
+    tokens = sum(len(WORD.findall(text)) for text in texts)
+    return {"model": body.get("model"), "results": results, "usage": {"total_tokens": tokens}}

@@ -102,6 +102,14 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
+class Reranked:
+    """(index, score) of the texts that were given, best first; a text that is missing was not scored."""
+
+    order: tuple[tuple[int, float], ...]
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True)
 class Connection:
     """What a provider needs to be reached; `api_key` is already decrypted or read from the environment.
 
@@ -156,6 +164,12 @@ class ModelProvider(ABC):
     @abstractmethod
     async def embed(self, texts: Sequence[str], *, model: str, dimensions: int | None = None) -> Embeddings: ...
 
+    async def rerank(self, query: str, texts: Sequence[str], *, model: str, top_n: int) -> Reranked:
+        """The texts by how well they answer the query. Most kinds do not offer it."""
+        raise NotConfigured(
+            f"The provider “{self.connection.name or self.label}” does not rerank. Choose another rerank model."
+        )
+
     async def close(self) -> None:  # noqa: B027 (most kinds that hold nothing need not say so)
         """Release connections."""
 
@@ -183,4 +197,7 @@ class MissingProvider(ModelProvider):
         raise self.refusal()
 
     async def embed(self, texts: Sequence[str], *, model: str, dimensions: int | None = None) -> Embeddings:
+        raise self.refusal()
+
+    async def rerank(self, query: str, texts: Sequence[str], *, model: str, top_n: int) -> Reranked:
         raise self.refusal()

@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field
 from magnet.errors import MagnetError, ProviderError, ProviderTimedOut
 from magnet.providers import openai_errors as errors
 from magnet.providers import openai_wire as wire
-from magnet.providers.base import ChatDelta, ChatReply, ChatRequest, Connection, Embeddings, ModelProvider
+from magnet.providers import rerank_wire
+from magnet.providers.base import ChatDelta, ChatReply, ChatRequest, Connection, Embeddings, ModelProvider, Reranked
 from magnet.providers.openai_calls import Calls
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class OpenAIConfig(BaseModel):
         description="Send the model's dimensions with each request. text-embedding-3 models always get them.",
     )
     texts_per_request: int = Field(256, ge=1, le=2048, title="Texts in one embedding request")
+    rerank_shape: Literal["documents", "texts"] = Field(
+        "documents",
+        title="Rerank requests",
+        description="Cohere, Jina, vLLM and most others take `documents`; text-embeddings-inference takes `texts`.",
+    )
 
 
 class OpenAIProvider(ModelProvider):
@@ -93,6 +99,11 @@ class OpenAIProvider(ModelProvider):
             body["dimensions"] = dimensions
         response = await self._post("/embeddings", body, model=model)
         return wire.embeddings(response.content, count=len(texts), who=self.who)
+
+    async def rerank(self, query: str, texts: Sequence[str], *, model: str, top_n: int) -> Reranked:
+        body = rerank_wire.body(query, texts, model=model, top_n=top_n, shape=self.config.rerank_shape)
+        response = await self._post("/rerank", body, model=model)
+        return rerank_wire.reranked(response.content, count=len(texts), top_n=top_n, who=self.who)
 
     async def close(self) -> None:
         if self._calls is not None:
