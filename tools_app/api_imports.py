@@ -26,6 +26,7 @@ State = Literal["new", "offered", "changed", "unchanged", "gone", "refused"]
 ALL = "all"
 STATES: tuple[State, ...] = ("new", "offered", "changed", "unchanged", "gone", "refused")
 COUNTED: tuple[State, ...] = ("new", "changed", "gone")
+MOST_CHOSEN = 20_000
 # Tools that are made with one statement.
 BATCH = 200
 MAX_SECONDS = 60.0

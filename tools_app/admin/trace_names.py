@@ -8,10 +8,16 @@ from typing import Any
 from django.urls import reverse
 
 from magnet.admin.naming import Name, brings_names
-from tools_app.models import RagTool
+from tools_app.models import ApiTool, RagTool
 
 
 @brings_names("rag_tool")
 def rag_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
     rows = RagTool.objects.filter(slug__in=slugs).only("pk", "slug", "name")
     return {row.slug: Name(row.name, reverse("admin:tools_app_ragtool_change", args=[row.pk])) for row in rows}
+
+
+@brings_names("api_tool")
+def api_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
+    rows = ApiTool.objects.filter(slug__in=slugs).only("pk", "slug", "name")
+    return {row.slug: Name(row.name, reverse("admin:tools_app_apitool_change", args=[row.pk])) for row in rows}
