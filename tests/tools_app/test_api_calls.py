@@ -8,8 +8,9 @@ import pytest
 
 from magnet.database import in_database
 from magnet.errors import AddressRefused, InvalidInput, NotConfigured, NotFound, ToolError, ToolTimedOut
-from tests.fake_website import Page
+from tests.fake_website import Page, fake_website
 from tests.fixtures_api_tools import as_json, query_of, server, stored, tool
+from tests.magnet.test_transport import authority_for
 from tools_app import api_calls
 from tools_app.kinds import KINDS
 
@@ -299,6 +300,17 @@ async def test_a_private_address_needs_the_operator_and_the_server(fake_api, set
     with pytest.raises(AddressRefused, match="MAGNET_ALLOWED_PRIVATE_HOSTS"):
         await called(row)
     assert not fake_api.calls
+
+
+async def test_a_certificate_is_checked_unless_staff_switch_that_off(settings, tmp_path):
+    settings.ALLOWED_PRIVATE_HOSTS = ["127.0.0.1"]
+    served, _trusting = authority_for("shop.test", tmp_path)
+    with fake_website(tls=served) as site:
+        site.routes["/orders"] = as_json([1])
+
+        with pytest.raises(ToolError, match="is not trusted"):
+            await called(tool(server(site)))
+        assert (await called(tool(server(site, verifies_tls=False)))).content == [1]
 
 
 # -- Examples, and the common interface ----------------------------------------------------------------------------
