@@ -61,9 +61,7 @@ def examples_field() -> RowsField:
             Column("output", gettext_lazy("… answer like this"), "long"),
         ),
         add_label=gettext_lazy("Add an example"),
-        help_text=gettext_lazy(
-            "The model takes them as its pattern. A few good ones do more than long instructions."
-        ),
+        help_text=gettext_lazy("The model takes them as its pattern. A few good ones do more than long instructions."),
     )
 
 

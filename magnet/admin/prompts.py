@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
+from magnet.admin import playground
+from magnet.admin.base import SETTINGS_TAB, ObjectPage, Tab
 from magnet.admin.differences import setting_in_words
 from magnet.admin.menu import MODELS, MenuEntry
 from magnet.admin.prompt_form import FIELDS, PromptForm, answer_field, examples_field, shown_for_model, variables_field
@@ -36,6 +38,7 @@ class PromptTemplateAdmin(VersionedAdmin):
     empty_icon = "edit_note"
     empty_text = gettext_lazy("A prompt template is what is said to a model. RAG tools use the one named “rag-answer”.")
     form = PromptForm
+    tabs = (SETTINGS_TAB, Tab("playground", gettext_lazy("Playground")), *VersionedAdmin.tabs[1:])
     list_display = ("name", "slug", "in_category", "what_is_live", "what_is_draft", "changed")
     list_filter = ("category", "tags")
     search_fields = ("name", "slug", "description", "category", "notes")
@@ -49,6 +52,13 @@ class PromptTemplateAdmin(VersionedAdmin):
         ),
         (gettext_lazy("The answer"), ("response_format", "response_schema", "recording")),
     )
+
+    def object_pages(self) -> Sequence[ObjectPage]:
+        return (*super().object_pages(), ObjectPage("playground", self.playground_page))
+
+    def playground_page(self, request: HttpRequest, template: Any) -> HttpResponseBase:
+        more = playground.context(request, template)
+        return self.page(request, template, "magnet/playground.html", tab="playground", **more)
 
     @property
     def conditional_fields(self) -> dict[str, str]:

@@ -33,7 +33,7 @@ class VersionedAdmin(MagnetAdmin):
 
     form = VersionedForm
     change_form_template = "magnet/versioned_form.html"
-    tabs = (
+    tabs: ClassVar[Sequence[Tab]] = (
         SETTINGS_TAB,
         Tab("publish", gettext_lazy("Publish"), permission="view"),
         Tab("versions", gettext_lazy("Versions")),

@@ -58,13 +58,13 @@ async def list_test_inputs(request: HttpRequest, slug: str) -> Any:
     return await in_database(lambda: list(find(slug).test_inputs.values("name", "values")))
 
 
-@router.put("/{slug}/test-inputs/{name}", response=TestInputOut, auth=WRITE)
+@router.put("/{slug}/test-inputs/{path:name}", response=TestInputOut, auth=WRITE)
 async def keep_test_input(request: HttpRequest, slug: str, name: str, body: TestInputValues) -> Any:
     """Keep values under a name, in place of those that it had."""
     return await in_database(_keep_test_input, slug, name, body.values)
 
 
-@router.delete("/{slug}/test-inputs/{name}", response={204: None}, auth=WRITE)
+@router.delete("/{slug}/test-inputs/{path:name}", response={204: None}, auth=WRITE)
 async def delete_test_input(request: HttpRequest, slug: str, name: str) -> Any:
     """Forget a test input."""
     await in_database(lambda: find(slug).test_inputs.filter(name=name).delete())
@@ -161,8 +161,10 @@ def show_settings(version: PromptTemplateVersion) -> PromptTemplateSettings:
 def _given(body: PromptTemplateChanges) -> dict[str, Any]:
     settings = body.sent(without=(*versioned.NOT_SETTINGS, *IDENTITY))
     for name in ("variables", "examples"):
-        if settings.get(name) is not None:
-            settings[name] = [each.model_dump(exclude_defaults=True) for each in settings[name]]
+        if name in settings:
+            settings[name] = [each.model_dump(exclude_defaults=True) for each in settings[name] or ()]
+    # Nothing is how callers empty a list.
+    settings |= {"stop": settings["stop"] or []} if "stop" in settings else {}
     if "ai_model" in settings:
         settings["ai_model"] = configuration.named(AIModel, body.ai_model, field="ai_model")
     return settings

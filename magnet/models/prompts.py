@@ -158,7 +158,7 @@ class PromptTemplateVersion(Version):
 
     def clean(self) -> None:
         faults = {name: fault for name in SHAPES if (fault := self._fault_in(name))}
-        if len(self.stop) > MAX_STOPS and "stop" not in faults:
+        if "stop" not in faults and len(self.stop) > MAX_STOPS:
             faults["stop"] = _("At most %(n)d texts.") % {"n": MAX_STOPS}
         if self.response_format == self.ResponseFormat.SCHEMA:
             faults |= self._faults_in_schema()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from magnet.models import AIModel, PromptTemplate
+from magnet.models import AIModel, PromptTemplate, Trace
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +158,19 @@ def test_somebody_who_may_only_look_reads_words(member, template):
     assert "What came in" in page
     assert "Add a variable" not in page
     assert "{&#x27;" not in page
+
+
+def test_the_playground_asks_for_the_values_of_any_version_and_shows_the_last_runs(owner, template):
+    template.edit({"prompt": "How does {letter} of {customer} sound?"})
+    Trace.objects.create(
+        feature="prompt_template", slug="mood", started_at=timezone.now(), summary="How does it sound?"
+    )
+
+    page = owner.get(url(template, "playground")).content.decode()
+
+    for shown in ("value_letter", "value_customer", "2 (draft)", "1 (live)", "How does it sound?"):
+        assert shown in page
+
+
+def test_an_empty_playground_says_what_to_do_next(owner, template):
+    assert "Nobody has run this template on its own yet" in owner.get(url(template, "playground")).content.decode()

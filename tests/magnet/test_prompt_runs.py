@@ -284,6 +284,17 @@ async def test_settings_that_do_not_fit_are_refused_by_the_name_of_their_field(a
     assert any(field in name for name in refused.json()["errors"]), refused.text
 
 
+async def test_lists_are_emptied_by_sending_nothing(api) -> None:
+    await in_database(lambda: template(prompt="{a}", variables=[{"name": "a"}], stop=["END"]))
+
+    nothing = {"variables": None, "examples": None, "stop": None}
+    changed = await api.patch("/api/prompt-templates/letter", json=nothing)
+
+    assert changed.status_code == 200, changed.text
+    settings = changed.json()["draft"]["settings"]
+    assert (settings["examples"], settings["stop"]) == ([], [])
+
+
 async def test_test_inputs_are_kept_replaced_and_forgotten(api) -> None:
     await in_database(lambda: template(prompt="{customer}"))
 

@@ -1,7 +1,7 @@
 // "Try it": a question over the very path that callers use, streamed, with citations that open their passage.
 import { element, read, token } from "../magnet/requests.js";
 import { answerElements } from "./answer_text.js";
-import { events } from "./event_source.js";
+import { events } from "../magnet/event_source.js";
 
 const ANY_ID = "00000000-0000-0000-0000-000000000000";
 const panel = document.querySelector("[data-try-it]");

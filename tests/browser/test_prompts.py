@@ -1,0 +1,43 @@
+"""A prompt template in a real browser: variables in a table, a draft beside what is live, values kept to try again."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_draft_is_tried_beside_what_is_live_before_it_is_published(page, photograph):
+    page.goto("/admin/magnet/prompttemplate/add/")
+    page.get_by_label("Name", exact=False).first.fill(f"Opening hours {uuid4().hex[:8]}")
+    page.locator("#id_prompt").fill("{question}\n\n{text}")
+    page.get_by_role("button", name="Add").click()
+    page.get_by_text("is added").wait_for()
+
+    page.get_by_role("button", name="Add a variable").click()
+    rows = page.locator("[data-rows=variables] tbody tr")
+    rows.last.get_by_label("Name").fill("tone")
+    rows.last.get_by_label("If nobody gives one").fill("kind")
+    page.locator("#id_prompt").fill("{question} ({tone})\n\n{text}")
+    photograph("prompt-template")
+    page.get_by_role("button", name="Save draft").click()
+    page.get_by_text("Draft saved").wait_for()
+
+    page.get_by_role("link", name="Playground").click()
+    page.locator("#value_question").fill("When does the office open?")
+    page.locator("#value_text").fill("The office opens at nine. Dogs may come in on Fridays.")
+    page.get_by_role("button", name="Run").click()
+    for side in ("a", "b"):
+        page.locator(f"[data-side={side}] [data-output]", has_text="The office opens at nine.").wait_for()
+        page.locator(f"[data-side={side}] [data-facts]", has_text="tokens").wait_for()
+    page.get_by_placeholder("name of a test input").fill("office hours")
+    page.get_by_role("button", name="Keep these values").click()
+    page.locator("[data-forget]").wait_for()
+    photograph("playground")
+
+    page.reload()
+    page.locator("[data-input-choice]").select_option("office hours")
+    assert page.locator("#value_question").input_value() == "When does the office open?"
+    assert page.get_by_role("cell", name="When does the office open?").count() == 2
