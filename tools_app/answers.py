@@ -11,6 +11,7 @@ from uuid import UUID
 from knowledge.retrieval import Passage
 from magnet.providers.base import Usage
 from tools_app.citations import said_from
+from tools_app.support import Sentence
 
 # As the chunker writes the path of headings.
 HEADINGS_JOINED_BY = " > "
@@ -40,6 +41,8 @@ class Answer:
     cost: Decimal
     trace_id: UUID
     duration_ms: float
+    # Each sentence that states something, and whether what it cites bears it out.
+    sentences: tuple[Sentence, ...] = ()
 
 
 def numbered(passages: Sequence[Passage]) -> tuple[CitedPassage, ...]:
@@ -91,6 +94,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "text": answer.text,
         "found": answer.found,
         "passages": [passage_as_json(passage) for passage in answer.passages],
+        "sentences": [sentence.as_json() for sentence in answer.sentences],
         "tool": answer.tool,
         "version": answer.version,
         "model": answer.model,

@@ -5,25 +5,32 @@ answer = await rag.answer(await rag.load("handbook"), "How do I add a knowledge 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from knowledge import retrieval
 from magnet import gateway
 from magnet.errors import InvalidInput
 from magnet.models import AIModel
+from magnet.providers import local_embeddings
 from magnet.providers.base import Usage
 from magnet.tracing import SpanRecord, TraceRecord, span, trace
 from magnet.web.streaming import Event
-from tools_app import citations
+from tools_app import citations, support
 from tools_app.answers import Answer, CitedPassage, as_json, marked, numbered, passage_as_json
 from tools_app.loading import LoadedTool, is_extractive, load
 from tools_app.prompting import request_for, within_budget
+from tools_app.support import Sentence
 
 __all__ = ["EXTRACTIVE_NOTICE", "Answer", "CitedPassage", "LoadedTool", "answer", "as_json", "load", "stream"]
 
 MAX_QUESTION_CHARACTERS = 20_000
+# A longer answer is checked in a thread, so that the others go on meanwhile.
+INLINE_CHARACTERS = 3_000
 # Said wherever a person sees such an answer.
 EXTRACTIVE_NOTICE = "No language model is configured: this answer quotes the documents word for word."
 
@@ -37,7 +44,7 @@ async def answer(tool: LoadedTool, question: str) -> Answer:
             return work.nothing_found()
         reply = await gateway.chat(tool.model, request_for(tool, question, passages))
         text, cited, invented = citations.check(reply.text, numbers=_numbers(passages))
-        return work.finish(text, passages, cited=cited, invented=invented, usage=reply.usage)
+        return await work.finish(text, passages, cited=cited, invented=invented, usage=reply.usage)
 
 
 async def stream(tool: LoadedTool, question: str) -> AsyncGenerator[Event, None]:
@@ -91,7 +98,7 @@ async def _write(work: _Answering, passages: Sequence[CitedPassage]) -> AsyncGen
     if text := checking.close():
         sent.append(text)
         yield text
-    work.finish("".join(sent), passages, cited=checking.cited, invented=checking.invented, usage=usage)
+    await work.finish("".join(sent), passages, cited=checking.cited, invented=checking.invented, usage=usage)
 
 
 def _numbers(passages: Sequence[CitedPassage]) -> range:
@@ -155,7 +162,7 @@ class _Answering:
         self.finished = self._answer(self.tool.nothing_found_text, (), usage=Usage(), is_found=False)
         return self.finished
 
-    def finish(
+    async def finish(
         self,
         text: str,
         passages: Sequence[CitedPassage],
@@ -165,11 +172,23 @@ class _Answering:
         usage: Usage,
     ) -> Answer:
         with span("check citations", cited=sorted(cited), invented=sorted(invented)) as step:
-            step.keep(output={"text": text})
-        self.finished = self._answer(
-            text, marked(passages, cited=cited, text=text, question=self.question), usage=usage, is_found=True
-        )
+            step.keep(input={"question": self.question}, output={"text": text})
+        sentences = await self._supported(text, passages)
+        shown = marked(passages, cited=cited, text=text, question=self.question)
+        self.finished = replace(self._answer(text, shown, usage=usage, is_found=True), sentences=sentences)
         return self.finished
+
+    async def _supported(self, text: str, passages: Sequence[CitedPassage]) -> tuple[Sentence, ...]:
+        """The sentences with what their passages say of them, in the trace as well."""
+        with span("support") as step:
+            work = partial(support.check, text, passages)
+            is_quick = local_embeddings.is_loaded() and len(text) <= INLINE_CHARACTERS
+            sentences = work() if is_quick else await asyncio.to_thread(work)
+            step.set(
+                supported=_count(sentences, True), unsupported=_count(sentences, False), open=_count(sentences, None)
+            )
+            step.keep(output={"sentences": [sentence.as_json() for sentence in sentences]})
+        return sentences
 
     def _answer(self, text: str, passages: tuple[CitedPassage, ...], *, usage: Usage, is_found: bool) -> Answer:
         tool, spans = self.tool, self.trace.spans[self._first_span :]
@@ -188,6 +207,10 @@ class _Answering:
             trace_id=self.trace.id,
             duration_ms=self.trace.elapsed_ms() - self._began_ms,
         )
+
+
+def _count(sentences: Sequence[Sentence], supported: bool | None) -> int:
+    return sum(sentence.supported is supported for sentence in sentences)
 
 
 def _who_wrote(tool: LoadedTool, spans: Sequence[SpanRecord]) -> AIModel:

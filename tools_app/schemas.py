@@ -81,6 +81,19 @@ class CitedPassageOut(BaseModel):
     word_score: float | None
 
 
+class SentenceOut(BaseModel):
+    """A sentence of the answer that states something, as characters `start` to `end` of its text."""
+
+    start: int
+    end: int
+    citations: list[int]
+    # Whether the cited passages bear it out; null where it cites nothing, or nobody can say.
+    supported: bool | None
+    score: float | None
+    # Why not, in words.
+    reason: str
+
+
 class UsageOut(BaseModel):
     input_tokens: int
     output_tokens: int
@@ -93,6 +106,7 @@ class AnswerOut(BaseModel):
     # False where nothing fitted, and no model was asked.
     found: bool
     passages: list[CitedPassageOut]
+    sentences: list[SentenceOut]
     tool: str
     version: int
     model: str

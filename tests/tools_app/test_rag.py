@@ -376,3 +376,19 @@ async def test_answers_also_without_the_default_prompt_template(tool) -> None:
     await in_database(lambda: PromptTemplate.objects.all().delete())
     forget_configuration()
     assert (await ask("When does the office in Riga open?")).found
+
+
+async def test_a_sentence_that_its_passage_does_not_bear_out_is_marked(tool, cloud_model, fake_openai) -> None:
+    said = "The office in Riga opens at nine [1]. It has a helicopter pad [1]."
+    fake_openai.rule = lambda body: Scripted(text=said)
+
+    answer = await ask("When does the office in Riga open?")
+    told = await events("When does the office in Riga open?")
+
+    assert [sentence.supported for sentence in answer.sentences] == [True, False]
+    assert answer.text[answer.sentences[1].start : answer.sentences[1].end] == "It has a helicopter pad [1]."
+    assert [sentence["supported"] for sentence in told[-1].data["sentences"]] == [True, False]
+    written = await written_trace(answer)
+    step = await in_database(lambda: written.spans.select_related("payload").get(name="support"))
+    assert step.attributes["unsupported"] == 1
+    assert step.payload.output["sentences"][1]["supported"] is False
