@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from knowledge.models import KnowledgeSource
 from magnet.models import AIModel, PromptTemplate
 from magnet.models.versions import Version, Versioned, VersionedQuerySet
+from tools_app.models.presentation import PRESENTATION_SETTINGS, Presentation
 from tools_app.models.retrieval_settings import RETRIEVAL_SETTINGS, RetrievalSettings
 
 
@@ -36,12 +37,13 @@ class RagTool(Versioned):
         )
 
 
-class RagToolVersion(Version, RetrievalSettings):
+class RagToolVersion(Version, RetrievalSettings, Presentation):
     SETTINGS = (
         *RETRIEVAL_SETTINGS,
         "prompt_template",
         "ai_model",
         "nothing_found_text",
+        *PRESENTATION_SETTINGS,
     )
 
     identity = models.ForeignKey(RagTool, on_delete=models.CASCADE, related_name="versions")
