@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 APPS = ("magnet", "knowledge", "tools_app", "agents", "conversations", "auth")
-WORK = ("prompttemplate", "knowledgesource", "document", "ragtool", "apiserver", "apitool")
+WORK = ("prompttemplate", "knowledgesource", "document", "ragtool", "apiserver", "apitool", "mcpserver", "mcptool")
 SEEN = (*WORK, "syncrun")
 INSIGHT = ("trace", "span", "publication")
 PLATFORM = ("provider", "aimodel")
@@ -36,6 +36,7 @@ EDITING = (
     "view_restricted_document",
     *_named(["add", "change", "delete"], WORK),
     "run_apitool",
+    "run_mcptool",
     *_named(["view"], (*INSIGHT, *PLATFORM, *ALERTS)),
     *_named(["add", "change", "delete"], ("webhook",)),
 )

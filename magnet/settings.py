@@ -119,6 +119,8 @@ CORS_ORIGINS = env.list("MAGNET_CORS_ORIGINS", default=[])
 ALLOWED_PRIVATE_HOSTS = env.list("MAGNET_ALLOWED_PRIVATE_HOSTS", default=[])
 # Folders below which the `folder` connector may read.
 FOLDER_ROOTS = [Path(root).absolute() for root in env.list("MAGNET_FOLDER_ROOTS", default=[str(BASE_DIR / "docs")])]
+# Command lines (or their beginnings) that staff may enter as MCP servers, which Magnet then starts. None: no commands.
+MCP_COMMANDS = env.list("MAGNET_MCP_COMMANDS", default=[])
 MAX_UPLOAD_BYTES = number("MAGNET_MAX_UPLOAD_MB", 100) * 1024 * 1024
 MAX_JSON_BYTES = number("MAGNET_MAX_JSON_MB", 50) * 1024 * 1024
 # What reading one file may take, in the process of its own that parses what others made.

@@ -8,23 +8,22 @@ import zlib
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from pydantic import BaseModel
-from pydantic import ValidationError as ShapeError
 
-from magnet.encryption import decrypt, encrypt
 from magnet.errors import MagnetError
 from magnet.json_schema import check_schema
 from magnet.models.base import Named, Tagged
-from magnet.outbound.addresses import host_and_port
-from magnet.outbound.http import origin_of
-from magnet.shape_faults import sentence
-from tools_app.api_auth import AUTHS, Auth, auth_kind
-from tools_app.api_auth.base import HEADER_NAME
+from tools_app.api_auth import AUTHS
+from tools_app.models.remote_servers import (  # noqa: F401 - a migration names `auth_kinds` here
+    RemoteServer,
+    auth_kinds,
+    prove_address,
+    prove_headers,
+    prove_shape,
+)
 
 PLACES = ("path", "query", "header", "cookie", "field", "body")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -32,16 +31,14 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-def auth_kinds() -> list[tuple[str, str]]:
-    return [(kind, auth.label) for kind, auth in AUTHS.items()]
-
-
 def method_choices() -> list[tuple[str, str]]:
     return [(method, method) for method in METHODS]
 
 
-class ApiServer(Named, Tagged):
-    """Somebody's API at one address. Secrets are written, never shown, and belong to its addresses."""
+class ApiServer(RemoteServer):
+    """Somebody's API at one address."""
+
+    address_column = "base_url"
 
     base_url = models.CharField(
         _("base URL"),
@@ -49,27 +46,6 @@ class ApiServer(Named, Tagged):
         blank=True,
         help_text=_("What all paths begin with. Empty: the one that an imported document names."),
     )
-    auth_kind = models.CharField(_("sign-in"), max_length=50, choices=auth_kinds, default="none")
-    auth_config = models.JSONField(_("settings of the sign-in"), default=dict, blank=True)
-    encrypted_secrets = models.TextField(blank=True, editable=False)
-    headers = models.JSONField(_("headers"), default=dict, blank=True, help_text=_("Sent with every call."))
-    verifies_tls = models.BooleanField(
-        _("check certificates"),
-        default=True,
-        help_text=_("Switched off, whoever stands between can read and change everything, the secrets included."),
-    )
-    allows_private_addresses = models.BooleanField(
-        _("may be at a private address"),
-        default=False,
-        help_text=_("Only hosts that the operator lists in MAGNET_ALLOWED_PRIVATE_HOSTS are called all the same."),
-    )
-    timeout_seconds = models.FloatField(
-        _("time-out (seconds)"), default=30, validators=[MinValueValidator(0.1), MaxValueValidator(300)]
-    )
-    max_response_kb = models.PositiveIntegerField(
-        _("largest answer (KB)"), default=1_024, validators=[MinValueValidator(1), MaxValueValidator(20_480)]
-    )
-    is_active = models.BooleanField(_("active"), default=True)
     # Where its document was fetched, so that it can be fetched again.
     document_url = models.CharField(_("address of its OpenAPI document"), max_length=500, blank=True)
     imported_at = models.DateTimeField(_("imported"), null=True, blank=True, editable=False)
@@ -82,49 +58,15 @@ class ApiServer(Named, Tagged):
     def clean(self) -> None:
         self.base_url = self.base_url.strip().rstrip("/")
         for column in ("base_url", "document_url"):
-            _prove_address(getattr(self, column), field=column)
+            prove_address(getattr(self, column), field=column)
         if "?" in self.base_url or "#" in self.base_url:
             raise ValidationError({"base_url": _("Leave out what follows a question mark or a hash.")})
         if self.has_secrets and not self.base_url:
             raise ValidationError({"base_url": _("Enter the base URL together with the secrets, which belong to it.")})
         if self.auth_kind not in AUTHS:
             raise ValidationError({"auth_kind": _("Use one of %s.") % ", ".join(AUTHS)})
-        _prove(self.auth_class.Config, self.auth_config, field="auth_config")
-        _prove_headers(self.headers)
-
-    @property
-    def auth_class(self) -> type[Auth]:
-        return auth_kind(self.auth_kind)
-
-    @property
-    def has_secrets(self) -> bool:
-        return bool(self.encrypted_secrets)
-
-    @property
-    def secrets(self) -> dict[str, Any]:
-        return decrypt(self.encrypted_secrets) or {}
-
-    def set_secrets(self, secrets: dict[str, Any]) -> None:
-        self.encrypted_secrets = encrypt(secrets)
-
-    def origins(self) -> set[str]:
-        """Where its secrets may go: its own address, and that of its tokens."""
-        addresses = [self.base_url, *(str(value) for value in self.auth_config.values() if "://" in str(value))]
-        return {_origin(address) for address in addresses if address}
-
-    def leads_elsewhere(self, changes: dict[str, Any]) -> bool:
-        """Whether changed columns send what is secret to a new place, or under a sign-in it was not entered for."""
-        kind, config = changes.get("auth_kind", self.auth_kind), changes.get("auth_config", self.auth_config)
-        changed = ApiServer(
-            base_url=changes.get("base_url", self.base_url).strip(),
-            auth_config=config if isinstance(config, dict) else {},
-        )
-        return kind != self.auth_kind or bool(changed.origins() - self.origins()) or not changed.base_url
-
-    def open_auth(self) -> Auth:
-        """The sign-in with its settings and decrypted secrets. Raises ShapeError where they do not fit."""
-        kind = self.auth_class
-        return kind(kind.Config.model_validate(self.auth_config), kind.Secrets.model_validate(self.secrets))
+        prove_shape(self.auth_class.Config, self.auth_config, field="auth_config")
+        prove_headers(self.headers)
 
     def note_import(self, *, url: str, base_url: str) -> None:
         """`base_url` is what the document names; what staff have entered stays."""
@@ -238,40 +180,6 @@ class ApiTool(Named, Tagged):
 
 
 # -- Proofs --------------------------------------------------------------------------------------------------------
-
-
-def _origin(address: str) -> str:
-    try:
-        return origin_of(address)
-    except MagnetError:
-        return address
-
-
-def _prove_address(address: str, *, field: str) -> None:
-    if not address:
-        return
-    try:
-        host_and_port(address)
-    except MagnetError as error:
-        raise ValidationError({field: error.detail}) from error
-
-
-def _prove(shape: type[BaseModel], value: Any, *, field: str) -> None:
-    try:
-        shape.model_validate(value)
-    except ShapeError as error:
-        messages = [f"{'.'.join(map(str, e['loc'])) or field}: {sentence(e)}" for e in error.errors()]
-        raise ValidationError({field: messages}) from error
-
-
-def _prove_headers(headers: Any) -> None:
-    if not isinstance(headers, dict):
-        raise ValidationError({"headers": _("Write each header as a name and a text.")})
-    for name, value in headers.items():
-        is_text = isinstance(value, str) and value.isascii() and value.isprintable()
-        if not re.match(HEADER_NAME, str(name)) or not is_text:
-            said = _("“%s” is no header: a name, and a text of plain letters in one line.") % name
-            raise ValidationError({"headers": said})
 
 
 def _prove_places(tool: ApiTool) -> None:
