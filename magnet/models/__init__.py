@@ -1,6 +1,7 @@
 """The tables of the ground floor."""
 
 from magnet.models.access import ApiKey, AuditEntry
+from magnet.models.feedback import Analysis, Feedback
 from magnet.models.prompts import PromptTemplate, PromptTemplateVersion, PromptTestInput
 from magnet.models.providers import AIModel, Provider
 from magnet.models.requests import IdempotentRequest
@@ -12,9 +13,11 @@ from magnet.models.work import LimitLease, WorkerHeartbeat
 
 __all__ = [
     "AIModel",
+    "Analysis",
     "ApiKey",
     "AuditEntry",
     "Delivery",
+    "Feedback",
     "IdempotentRequest",
     "LimitLease",
     "PromptTemplate",

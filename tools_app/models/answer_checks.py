@@ -48,6 +48,7 @@ class AnswerChecks(models.Model):
         _("when nothing is found, by language"),
         default=list,
         blank=True,
+        db_default=[],
         help_text=_("Chosen by the language of the question. Any other language gets the text above."),
     )
     support_check = models.CharField(
@@ -55,18 +56,24 @@ class AnswerChecks(models.Model):
         max_length=20,
         choices=SupportCheck.choices,
         default=SupportCheck.WORDS,
-        help_text=_("A model judges better, costs a call with the prompt template `check-citation`, and takes its time."),
+        db_default="words",
+        help_text=_("A model judges better, costs a call with the prompt template `check-citation`, and takes time."),
     )
     analyses_answers = models.BooleanField(
         _("analyse answers"),
         default=False,
+        db_default=False,
         help_text=_(
             "In the background, within about a minute: language, category, whether it was answered and resolved. One "
             "call with the prompt template `analyse-answer` for each answer."
         ),
     )
     categories = models.JSONField(
-        _("categories"), default=list, blank=True, help_text=_("One a line. The analysis chooses one of them.")
+        _("categories"),
+        default=list,
+        blank=True,
+        db_default=[],
+        help_text=_("One a line. The analysis chooses one of them."),
     )
 
     class Meta:

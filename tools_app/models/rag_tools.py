@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from knowledge.models import KnowledgeSource
 from magnet.models import AIModel, PromptTemplate
 from magnet.models.versions import Version, Versioned, VersionedQuerySet
+from tools_app.models.answer_checks import ANSWER_CHECK_SETTINGS, AnswerChecks
 from tools_app.models.presentation import PRESENTATION_SETTINGS, Presentation
 from tools_app.models.retrieval_settings import RETRIEVAL_SETTINGS, RetrievalSettings
 
@@ -37,12 +38,13 @@ class RagTool(Versioned):
         )
 
 
-class RagToolVersion(Version, RetrievalSettings, Presentation):
+class RagToolVersion(Version, RetrievalSettings, AnswerChecks, Presentation):
     SETTINGS = (
         *RETRIEVAL_SETTINGS,
         "prompt_template",
         "ai_model",
         "nothing_found_text",
+        *ANSWER_CHECK_SETTINGS,
         *PRESENTATION_SETTINGS,
     )
 
