@@ -13,31 +13,26 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
-from psycopg.errors import DeadlockDetected, DiskFull
 
-from knowledge import forecast, hnsw, ledger, succession, sync
-from knowledge.heartbeat import beating
+from knowledge import forecast, hnsw, ledger, stepping, succession, sync
 from knowledge.indexing import Outcome, documents_at_once, index_documents
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
 from knowledge.models.leases import LeaseLost
+from knowledge.stepping import DOCUMENTS_AT_ONCE, STEP_SECONDS, spent
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.database import one_transaction
 from magnet.errors import Conflict, MagnetError, NotFound, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.models import AuditEntry
-from magnet.tracing import trace
 
 log = structlog.get_logger(__name__)
 
 Status = KnowledgeIndex.Status
 
 STEP = "knowledge.jobs.reindex_step"
-DOCUMENTS_AT_ONCE = 256
-# A step ends after this time and queues its successor, so that no source starves another.
-STEP_SECONDS = 20.0
 
 
 # -- What a person does ------------------------------------------------------------------------------------------------
@@ -208,36 +203,14 @@ def run_to_end(index: KnowledgeIndex) -> KnowledgeIndex:
 def step(index_id: int) -> bool:
     """Carry a generation forward for a while; True when another step is needed."""
     index: KnowledgeIndex = KnowledgeIndex.objects.select_related("source").get(pk=index_id)
-    before, token = index.lease_token, index.take()
-    if token is None:
-        return False
-    if before is not None:
-        # Its worker is dead, or late and may write nothing any more: what it held is free, and may be why.
-        ledger.count_death(before)
-    name = index.source.slug
-    try:
-        with beating(index, token), trace(feature="reindex", slug=name, summary=f"Re-index {index.source.name}"):
-            return _advance(index, token=token)
-    except LeaseLost:
-        # Paused, cancelled, taken over, or its source deleted.
-        log.info("reindex_step_gave_way", index=index_id)
-    except MagnetError as error:
-        _hold_up(index, error, token=token)
-    except (OperationalError, InterfaceError) as error:
-        # A passing fault of the database: the clock goes on with it, at once or when it can.
-        log.warning("reindex_step_interrupted", index=index_id, error=str(error))
-        connections["default"].close()
-        if isinstance(error.__cause__, DiskFull):
-            _hold_up(index, StorageFull(sync.DATABASE_FULL), token=token)
-        return isinstance(error.__cause__, DeadlockDetected)
-    except Exception as error:
-        log.error("reindex_step_crashed", index=index_id, exc_info=error)
-        said = "The re-index stopped with an internal error. The log names it; resume it to try again."
-        _hold_up(index, Conflict(said), token=token)
-    finally:
-        ledger.release(token)
-        index.let_go(token)
-    return False
+    return stepping.carry(
+        index,
+        feature="reindex",
+        summary=f"Re-index {index.source.name}",
+        advance=lambda token: _advance(index, token=token),
+        stop=lambda error, token: _hold_up(index, error, token=token),
+        crashed="The re-index stopped with an internal error. The log names it; resume it to try again.",
+    )
 
 
 def _advance(row: KnowledgeIndex, *, token: UUID) -> bool:
@@ -259,7 +232,8 @@ def _advance(row: KnowledgeIndex, *, token: UUID) -> bool:
             index_documents(index, entries, connector=None, token=token, outcome=outcome)
         finally:
             # Also where it stops half-way: what was bought until then is paid for.
-            row.note(token, **_progress(outcome, seconds=time.monotonic() - began))
+            seconds = time.monotonic() - began
+            row.note(token, error="", work_seconds=F("work_seconds") + seconds, **spent(outcome))
         if time.monotonic() > deadline:
             return True
 
@@ -283,34 +257,15 @@ def _work(index: KnowledgeIndex, live: KnowledgeIndex) -> Any:
     return ledger.due(index).filter(_ready_for(index, live))
 
 
-def _progress(outcome: Outcome, *, seconds: float) -> dict[str, Any]:
-    return {
-        "error": "",
-        **({"pauses": 0} if outcome.done else {}),
-        "done": F("done") + outcome.done + outcome.failed,
-        "work_seconds": F("work_seconds") + seconds,
-        "chunks_embedded": F("chunks_embedded") + outcome.embedded,
-        "chunks_reused": F("chunks_reused") + outcome.reused,
-        "tokens": F("tokens") + outcome.tokens,
-        "cost": F("cost") + outcome.cost,
-    }
-
-
 def _hold_up(index: KnowledgeIndex, error: MagnetError, *, token: UUID) -> None:
     """It waits for a provider or a disk, and goes on by itself; anything else waits for a person."""
     is_passing = isinstance(error, ProviderError | StorageFull) and not isinstance(error, ProviderRefusedKey)
     log.warning("reindex_held_up", index=index.pk, reason=error.detail, is_passing=is_passing)
-    try:
+    with stepping.giving_way(index):
         if is_passing:
             index.rest(token, error=error.detail, at_least_seconds=error.retry_after_seconds or 0)
         else:
             index.note(token, error=error.detail, is_paused=True)
-    except LeaseLost:
-        log.info("reindex_step_gave_way", index=index.pk)
-    except (OperationalError, InterfaceError) as fault:
-        # Not even this could be written. The clock goes on with it when it can.
-        log.warning("reindex_step_interrupted", index=index.pk, error=str(fault))
-        connections["default"].close()
 
 
 def _finish(row: KnowledgeIndex, *, token: UUID) -> bool:

@@ -13,23 +13,19 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, connections, transaction
-from django.db.models import F
+from django.db import transaction
 from django.utils import timezone
-from psycopg.errors import DeadlockDetected, DiskFull
 
-from knowledge import alerting, forecast, ledger, run_log
-from knowledge.heartbeat import beating
+from knowledge import alerting, forecast, ledger, run_log, stepping
 from knowledge.indexing import Outcome, documents_at_once, index_documents
 from knowledge.listing import take_stock
 from knowledge.models import KnowledgeIndex, KnowledgeSource, SyncRun
-from knowledge.models.leases import LeaseLost
+from knowledge.stepping import DOCUMENTS_AT_ONCE, STEP_SECONDS, spent
 from magnet import queue
 from magnet.callers import current_caller
 from magnet.database import one_transaction
 from magnet.errors import Conflict, MagnetError, NotFound, ProviderError, ProviderRefusedKey, StorageFull
 from magnet.models import AuditEntry
-from magnet.tracing import trace
 
 log = structlog.get_logger(__name__)
 
@@ -38,11 +34,7 @@ Level = run_log.Level
 
 # What has come along since somebody agreed needs no second word.
 MORE = 1.1
-DOCUMENTS_AT_ONCE = 256
-# A step ends after this time and queues its successor, so that no source starves another.
-STEP_SECONDS = 20.0
 STEP = "knowledge.jobs.step"
-DATABASE_FULL = "The disk of the database is full. Free some space, or give it more; nothing was lost."
 WHOM_TO_ASK = "Whoever manages the providers in the admin can give it a new key; then the sync goes on by itself."
 
 
@@ -188,35 +180,14 @@ def _wake_abandoned() -> int:
 def step(run_id: UUID, *, on_progress: Callable[[SyncRun], None] | None = None) -> bool:
     """Carry a run forward for a while; True when another step is needed."""
     run = SyncRun.objects.select_related("source__embedding_model__provider").get(pk=run_id)
-    before, token = run.lease_token, run.take()
-    if token is None:
-        return False
-    if before is not None:
-        # Its worker is dead, or late and may write nothing any more: what it held is free, and may be why.
-        ledger.count_death(before)
-    try:
-        with beating(run, token), trace(feature="sync", slug=run.source.slug, summary=f"Sync {run.source.name}"):
-            return _advance(run, token=token, on_progress=on_progress or _say_nothing)
-    except LeaseLost:
-        # Cancelled, taken over, or its source deleted.
-        log.info("sync_step_gave_way", run=str(run.pk))
-    except (ProviderError, StorageFull) as error:
-        _rest(run, error, token=token)
-    except MagnetError as error:
-        _fail(run, error.detail, token=token)
-    except (OperationalError, InterfaceError) as error:
-        # A passing fault of the database is no fault of the run. The clock goes on with it, at once or when it can.
-        log.warning("sync_step_interrupted", run=str(run.pk), error=str(error))
-        connections["default"].close()
-        if isinstance(error.__cause__, DiskFull):
-            _rest(run, StorageFull(DATABASE_FULL), token=token)
-        return isinstance(error.__cause__, DeadlockDetected)
-    except Exception as error:  # noqa: BLE001 - it is logged, and the run says that it failed
-        _note_crash(run, error, token=token)
-    finally:
-        ledger.release(token)
-        run.let_go(token)
-    return False
+    return stepping.carry(
+        run,
+        feature="sync",
+        summary=f"Sync {run.source.name}",
+        advance=lambda token: _advance(run, token=token, on_progress=on_progress or _say_nothing),
+        stop=lambda error, token: _stop(run, error, token=token),
+        crashed="The sync stopped with an internal error. The log names it; start the sync again.",
+    )
 
 
 def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None]) -> bool:
@@ -238,7 +209,7 @@ def _advance(run: SyncRun, *, token: UUID, on_progress: Callable[[SyncRun], None
                 index_documents(index, entries, connector=connector, token=token, outcome=outcome)
             finally:
                 # Also where it stops half-way: what was bought until then is paid for.
-                run.note(token, **_progress(outcome))
+                run.note(token, **spent(outcome))
             run_log.say_progress(run)
             on_progress(run)
             if time.monotonic() > deadline:
@@ -288,17 +259,6 @@ def _begin_indexing(run: SyncRun, index: KnowledgeIndex, *, trigger: str, token:
     return True
 
 
-def _progress(outcome: Outcome) -> dict[str, Any]:
-    return {
-        **({"pauses": 0} if outcome.done else {}),
-        "done": F("done") + outcome.done + outcome.failed,
-        "chunks_embedded": F("chunks_embedded") + outcome.embedded,
-        "chunks_reused": F("chunks_reused") + outcome.reused,
-        "tokens": F("tokens") + outcome.tokens,
-        "cost": F("cost") + outcome.cost,
-    }
-
-
 @transaction.atomic
 def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
     """End the run unless a push, or a wish to list, has come in between; the source's row holds both off meanwhile."""
@@ -315,40 +275,29 @@ def _finish(run: SyncRun, index: KnowledgeIndex, *, token: UUID) -> bool:
     return True
 
 
-def _note_crash(run: SyncRun, error: Exception, *, token: UUID) -> None:
-    if not SyncRun.objects.filter(pk=run.pk, lease_token=token).exists():
-        # Its source was deleted, or somebody cancelled it, while it wrote.
-        log.info("sync_step_gave_way", run=str(run.pk), error=repr(error))
-        return
-    log.error("sync_step_crashed", run=str(run.pk), exc_info=error)
-    _fail(run, "The sync stopped with an internal error. The log names it; start the sync again.", token=token)
+def _stop(run: SyncRun, error: MagnetError, *, token: UUID) -> None:
+    """It rests until somebody else has done their part, whereby no document loses an attempt; or it has failed."""
+    with stepping.giving_way(run):
+        if isinstance(error, ProviderError | StorageFull):
+            _rest(run, error, token=token)
+        else:
+            _fail(run, error.detail, token=token)
 
 
 def _rest(run: SyncRun, error: MagnetError, *, token: UUID) -> None:
-    """Somebody else has to do their part first. Nothing fails, and no document loses an attempt."""
     reason = f"{error.detail} {WHOM_TO_ASK}" if isinstance(error, ProviderRefusedKey) else error.detail
     log.warning("sync_rests", run=str(run.pk), reason=reason)
-    try:
-        run.rest(token, pause_reason=reason, at_least_seconds=error.retry_after_seconds or 0)
-        run_log.say(run, run.remark, level=Level.WARNING)
-    except LeaseLost:
-        log.info("sync_step_gave_way", run=str(run.pk))
-    except (OperationalError, InterfaceError) as fault:
-        # Not even this could be written. The clock goes on with the run when it can.
-        log.warning("sync_step_interrupted", run=str(run.pk), error=str(fault))
-        connections["default"].close()
+    run.rest(token, pause_reason=reason, at_least_seconds=error.retry_after_seconds or 0)
+    run_log.say(run, run.remark, level=Level.WARNING)
 
 
+@transaction.atomic
 def _fail(run: SyncRun, reason: str, *, token: UUID) -> None:
-    try:
-        with transaction.atomic():
-            # First, because there is no receipt of a source that was deleted.
-            run.note(token)
-            run.end(token, Status.FAILED, error=reason, receipt=_receipt(run, run.source.live_index))
-            run_log.say(run, f"Failed: {reason}", level=Level.ERROR)
-            alerting.ended(run)
-    except LeaseLost:
-        log.info("sync_step_gave_way", run=str(run.pk))
+    # First, because there is no receipt of a source that was deleted.
+    run.note(token)
+    run.end(token, Status.FAILED, error=reason, receipt=_receipt(run, run.source.live_index))
+    run_log.say(run, f"Failed: {reason}", level=Level.ERROR)
+    alerting.ended(run)
 
 
 def _receipt(run: SyncRun, index: KnowledgeIndex | None) -> dict[str, Any]:

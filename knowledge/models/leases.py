@@ -75,6 +75,10 @@ class Leased(models.Model):
     def show_life(self, token: UUID) -> None:
         type(self)._base_manager.filter(pk=self.pk, lease_token=token).update(heartbeat_at=Now())
 
+    def is_held_by(self, token: UUID) -> bool:
+        """Asked anew: whether the step `token` still has this row."""
+        return type(self)._base_manager.filter(pk=self.pk, lease_token=token).exists()
+
     def let_go(self, token: UUID) -> None:
         """The end of a step: the next one may take the row at once."""
         type(self)._base_manager.filter(pk=self.pk, lease_token=token).update(lease_token=None)
