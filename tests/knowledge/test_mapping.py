@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,19 +19,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIGNED = [{"name": "signed", "from": "Signed on", "type": "date"}, {"name": "value", "from": "value", "type": "number"}]
 
 
-def hand_in(source: KnowledgeSource, **metadata: dict) -> SyncRun | None:
+def hand_in(source: KnowledgeSource, **metadata: dict[str, Any]) -> SyncRun | None:
     """Documents whose texts stay the same, whatever is said about them."""
     documents = [PushedDocument(name, text=f"Contract {name}.", metadata=said) for name, said in metadata.items()]
     run = uploads.push(source, documents).run
     return sync.run_to_end(run) if run else None
 
 
-def fields_of(index) -> dict[str, dict]:
+def fields_of(index) -> dict[str, dict[str, Any]]:
     rows = IndexedDocument.objects.filter(index=index)
     return dict(rows.values_list("document__remote_id", "fields"))
 
 
-def ask_for(source: KnowledgeSource, mapping: list) -> None:
+def ask_for(source: KnowledgeSource, mapping: list[dict[str, Any]]) -> None:
     source.metadata_fields = mapping
     source.full_clean()
     source.save(update_fields=["metadata_fields"])

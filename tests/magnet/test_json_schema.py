@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from magnet.errors import InvalidInput
@@ -19,8 +21,8 @@ ORDER = {
 }
 
 
-def nested(depth: int) -> list:
-    outer: list = []
+def nested(depth: int) -> list[Any]:
+    outer: list[Any] = []
     inner = outer
     for _ in range(depth):
         inner.append([])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -104,8 +105,8 @@ async def test_a_stray_brace_stands_for_itself(model, fake_openai) -> None:
 
 async def test_examples_and_settings_reach_the_model_that_has_them(model, fake_openai) -> None:
     examples = [{"input": "2+2", "output": "4"}]
-    settings = {"prompt": "3+3", "examples": examples, "temperature": 0.5, "top_p": 0.9, "stop": ["END"]}
-    await in_database(lambda: template(**settings, reasoning_effort="low", max_output_tokens=50))
+    settings: dict[str, Any] = {"prompt": "3+3", "examples": examples, "temperature": 0.5, "top_p": 0.9}
+    await in_database(lambda: template(**settings, stop=["END"], reasoning_effort="low", max_output_tokens=50))
     fake_openai.script(Scripted(text="6"))
 
     await run()
@@ -164,9 +165,7 @@ async def test_json_that_does_not_fit_is_repaired_once_and_both_calls_are_paid_f
     assert "good" in told
 
 
-async def test_a_schema_that_is_never_satisfied_ends_in_a_clear_error_after_two_calls(
-    model, fake_openai
-) -> None:
+async def test_a_schema_that_is_never_satisfied_ends_in_a_clear_error_after_two_calls(model, fake_openai) -> None:
     await in_database(lambda: template(prompt="Mood?", response_format="schema", response_schema=MOOD))
     fake_openai.script(Scripted(text="fine, thanks"), Scripted(text='{"mood": 1, "more": 2}'))
 

@@ -38,7 +38,7 @@ def crowd(in_use) -> KnowledgeIndex:
 
 
 def document_of(index: KnowledgeIndex) -> Document:
-    return Document.objects.filter(source=index.source).order_by("remote_id").first()
+    return Document.objects.filter(source=index.source).order_by("remote_id")[0]
 
 
 def asked(document: Document) -> tuple[proof.Proof, proof.Check]:
