@@ -8,9 +8,9 @@ import pytest
 
 from magnet.errors import InvalidInput, TooLarge
 from magnet.json_schema import faults
+from magnet.safe_yaml import MOST_PARTS
 from tools_app import openapi
 from tools_app.openapi import MAX_DOCUMENT_BYTES
-from tools_app.openapi.documents import MOST_PARTS
 
 
 def document(paths, *, version="3.0.3", **more):

@@ -1,35 +1,19 @@
 """Reads an OpenAPI document, JSON or YAML, without trusting it: size, depth and aliases have limits.
 
-Own code over libyaml's events rather than a loader: the usual ones build a tree of nodes first, which takes four times
-the memory, and expand aliases without counting. No library that validates the whole document either: it takes minutes
-on the large ones, and refuses documents that real makers publish. What is used of a document is checked where it is
-used.
+No library that validates the whole document: it takes minutes on the large ones, and refuses documents that real makers
+publish. What is used of a document is checked where it is used.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from magnet import safe_yaml
 from magnet.errors import InvalidInput, TooLarge
 
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
-# With everything that aliases repeat. The largest public documents have half a million.
-MOST_PARTS = 3_000_000
-DEEPEST = 200
-INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-CONSTANTS: dict[str, Any] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-STANDARD_TAG = "tag:yaml.org,2002:"
-MERGE_KEY = "<<"
 
 
 def read(content: bytes) -> dict[str, Any]:
@@ -42,7 +26,7 @@ def read(content: bytes) -> dict[str, Any]:
         raise InvalidInput("The document is not UTF-8 text, so it is no OpenAPI document.") from error
     if not text.strip():
         raise InvalidInput("The document is empty.")
-    document = _from_json(text) if text.lstrip()[0] == "{" else _from_yaml(text)
+    document = _from_json(text) if text.lstrip()[0] == "{" else safe_yaml.read(text)
     return checked(document)
 
 
@@ -88,138 +72,3 @@ def _from_json(text: str) -> Any:
         raise InvalidInput(f"The document is not valid JSON: {error.msg} in line {error.lineno}.") from error
     except (RecursionError, ValueError) as error:
         raise InvalidInput("The document is nested too deeply, or holds a number that nobody can read.") from error
-
-
-# -- YAML ----------------------------------------------------------------------------------------------------------
-
-
-def _from_yaml(text: str) -> Any:
-    import yaml  # Only here, and only when a document comes.
-
-    try:
-        return _Builder().build(yaml.parse(text, Loader=yaml.CSafeLoader))
-    except yaml.MarkedYAMLError as error:
-        place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise InvalidInput(f"The document is not valid YAML: {error.problem}{place}.") from error
-    except yaml.YAMLError as error:
-        raise InvalidInput("The document holds characters that YAML does not allow.") from error
-
-
-@dataclass
-class _Open:
-    """A mapping or sequence whose end has not come; `key` waits for its value."""
-
-    value: Any
-    anchor: str | None
-    began_at: int
-    key: str | None = None
-    takes_key: bool = field(default=False)
-
-
-class _Builder:
-    """Values from YAML's events; an alias is the same object again, and counts as often as it is used."""
-
-    def __init__(self) -> None:
-        self.stack: list[_Open] = []
-        self.anchors: dict[str, tuple[Any, int]] = {}
-        self.parts = 0
-        self.root: Any = None
-
-    def build(self, events: Iterator[Any]) -> Any:
-        for event in events:
-            # By name: the classes are the library's, which is imported late.
-            take = getattr(self, f"take_{type(event).__name__}", None)
-            if take is not None:
-                take(event)
-        return self.root
-
-    def take_ScalarEvent(self, event: Any) -> None:
-        self.count(1)
-        value = scalar(event.value, tag=event.tag, is_plain=event.implicit[0])
-        if event.anchor:
-            self.anchors[event.anchor] = (value, 1)
-        self.put(value, is_merge=event.value == MERGE_KEY and event.implicit[0])
-
-    def take_AliasEvent(self, event: Any) -> None:
-        if event.anchor not in self.anchors:
-            raise InvalidInput(f"The document uses the alias *{event.anchor} before or inside of what it stands for.")
-        value, parts = self.anchors[event.anchor]
-        self.count(parts)
-        self.put(value)
-
-    def take_MappingStartEvent(self, event: Any) -> None:
-        self.open({}, event)
-
-    def take_SequenceStartEvent(self, event: Any) -> None:
-        self.open([], event)
-
-    def open(self, value: Any, event: Any) -> None:
-        refuse_tag(event.tag)
-        if len(self.stack) >= DEEPEST:
-            raise InvalidInput(f"The document is nested deeper than {DEEPEST} levels.")
-        self.count(1)
-        self.stack.append(_Open(value, event.anchor, self.parts, takes_key=isinstance(value, dict)))
-
-    def take_MappingEndEvent(self, event: Any) -> None:
-        ended = self.stack.pop()
-        if ended.anchor:
-            self.anchors[ended.anchor] = (ended.value, self.parts - ended.began_at + 1)
-        self.put(ended.value)
-
-    take_SequenceEndEvent = take_MappingEndEvent
-
-    def put(self, value: Any, *, is_merge: bool = False) -> None:
-        if not self.stack:
-            self.root = value
-            return
-        top = self.stack[-1]
-        if not isinstance(top.value, dict):
-            top.value.append(value)
-        elif top.takes_key:
-            top.key, top.takes_key = (MERGE_KEY if is_merge else key_text(value)), False
-        else:
-            store(top, value)
-            top.takes_key = True
-
-    def count(self, parts: int) -> None:
-        self.parts += parts
-        if self.parts > MOST_PARTS:
-            raise InvalidInput(
-                f"With what its aliases repeat, the document has more than {MOST_PARTS:,} parts, so it is not read."
-            )
-
-
-def store(top: _Open, value: Any) -> None:
-    if top.key != MERGE_KEY:
-        top.value[top.key] = value
-        return
-    for merged in value if isinstance(value, list) else [value]:
-        if isinstance(merged, dict):
-            for key, inner in merged.items():
-                top.value.setdefault(key, inner)
-
-
-def key_text(value: Any) -> str:
-    """Keys of OpenAPI are texts; YAML reads a status such as 200 as a number."""
-    if isinstance(value, dict | list):
-        raise InvalidInput("The document has a mapping or a list as a key, which OpenAPI does not know.")
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def scalar(text: str, *, tag: str | None, is_plain: bool) -> Any:
-    """As YAML 1.2 reads it: dates stay texts, and so does `no`."""
-    refuse_tag(tag)
-    if not is_plain or tag == f"{STANDARD_TAG}str":
-        return text
-    if text in CONSTANTS:
-        return CONSTANTS[text]
-    if text[:1] not in "+-.0123456789":
-        return text
-    if INTEGER.match(text) and len(text) < 300:
-        return int(text)
-    return float(text) if FLOAT.match(text) and len(text) < 300 else text
-
-
-def refuse_tag(tag: str | None) -> None:
-    if tag and (not tag.startswith(STANDARD_TAG) or "python" in tag):
-        raise InvalidInput(f"The document asks for an object of the kind {tag[:80]}, which is never made.")
