@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Query, Router
 
 from knowledge.models import KnowledgeSource
-from magnet import configuration
+from magnet import configuration, feedback
 from magnet.api import versioned
 from magnet.api.listing import Listing, Page, page
 from magnet.api.root import json_response
-from magnet.api.schemas import PublicationOut, Publish, VersionedOut, VersionOut
+from magnet.api.schemas import FeedbackOut, NewFeedback, PublicationOut, Publish, VersionedOut, VersionOut
+from magnet.api.traces import show_feedback
 from magnet.database import in_database
 from magnet.models import AIModel, PromptTemplate
 from magnet.web.auth import Needs
@@ -39,6 +41,12 @@ async def answer_question(request: HttpRequest, slug: str, body: Question) -> Ht
     if wants_stream(request):
         return event_stream(rag.stream(tool, question), instance=request.path)
     return json_response(rag.as_json(await rag.answer(tool, question)))
+
+
+@router.post("/{slug}/answers/{trace_id}/feedback", response=FeedbackOut, auth=RUN)
+async def rate_answer(request: HttpRequest, slug: str, trace_id: UUID, body: NewFeedback) -> Any:
+    """Say what you think of an answer that you got from this tool."""
+    return show_feedback(await feedback.give(trace_id, body.given(), feature="rag_tool", slug=slug))
 
 
 @router.get("", response=Page[Shown], auth=READ)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.html import escape
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -20,8 +20,11 @@ CITATION = re.compile(r"\[(\d{1,3})\]")
 # What spans are called in the code, and what staff read.
 STEPS = {
     "retrieve": gettext_lazy("Search the sources"),
+    "stages": gettext_lazy("Find passages, stage by stage"),
     "choose passages": gettext_lazy("Choose the passages that fit"),
     "check citations": gettext_lazy("Check the citations"),
+    "support": gettext_lazy("Hold each sentence against what it cites"),
+    "support by a model": gettext_lazy("Let a model judge the sentences"),
 }
 
 
@@ -41,6 +44,7 @@ def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
     question, answer = trace.summary, ""
     passages: list[Any] = []
     cited: set[Any] = set()
+    sentences: list[Any] = []
     for span in spans:
         given, got = in_and_out(span)
         question = str(given.get("query") or question)
@@ -49,24 +53,33 @@ def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
         if span.name == "check citations":
             cited = set(span.attributes.get("cited") or [])
         passages = got.get("passages") or passages
+        sentences = got.get("sentences") or sentences
     shown = [{**passage_of(item), "is_cited": item.get("number") in cited} for item in passages]
     numbers = {passage["number"] for passage in shown}
     return Story(
         question,
-        with_links(answer, numbers) if answer else None,
+        with_links(answer, numbers, sentences) if answer else None,
         tuple(shown),
         is_removed=any(map(is_blanked, spans)),
         why_nothing="" if shown or answer else why_nothing(spans),
     )
 
 
-def why_nothing(spans: Iterable[Span]) -> str:
+def why_nothing(spans: Sequence[Span]) -> str:
     """What the search weighed, and how far the best of it fell short of what the tool asks for."""
+    asked = max((asked_for(span) for span in spans), default=0.0)
     for span in spans:
         given, got = in_and_out(span)
         if "minimum_score" in given and "candidates" in got:
-            return shortfall(got, asked=float(given["minimum_score"] or 0))
+            return shortfall(got, asked=max(asked, float(given["minimum_score"] or 0)))
     return ""
+
+
+def asked_for(span: Span) -> float:
+    """The least score that the stages of a tool ask for."""
+    _given, got = in_and_out(span)
+    stages = [stage for stage in got.get("stages") or () if stage.get("name") == "minimum_score"]
+    return float((stages[0].get("setting") or {}).get("minimum_score") or 0) if stages else 0.0
 
 
 def shortfall(got: dict[str, Any], *, asked: float) -> str:
@@ -95,15 +108,37 @@ def is_blanked(span: Span) -> bool:
     return bool(getattr(span, "payload", None) and span.payload.is_blanked)  # type: ignore[attr-defined]  # one to one
 
 
-def with_links(text: str, numbers: set[Any]) -> SafeString:
-    """The answer as text, its citations leading to the passages below it."""
+def with_links(text: str, numbers: set[Any], sentences: Sequence[Any] = ()) -> SafeString:
+    """The answer as text: citations lead to the passages below it, what they do not bear out is underlined."""
 
     def link(match: re.Match[str]) -> str:
         number = int(match[1])
         return f'<a class="mg-cite" href="#passage-{number}">{number}</a>' if number in numbers else match[0]
 
     # Only what this function wrote itself is markup: the text was escaped before.
-    return mark_safe(CITATION.sub(link, escape(text)))  # noqa: S308
+    parts: list[str] = []
+    at = 0
+    for sentence in unsupported(sentences, until=len(text)):
+        said = mark_safe(CITATION.sub(link, escape(said_in(text, sentence))))  # noqa: S308
+        why = f"{_('Not supported by what it cites.')} {sentence.get('reason') or ''}".strip()
+        parts.append(CITATION.sub(link, escape(text[at : sentence["start"]])))
+        parts.append(format_html('<span class="mg-unsupported" tabindex="0" title="{}">{}</span>', why, said))
+        at = sentence["end"]
+    parts.append(CITATION.sub(link, escape(text[at:])))
+    return mark_safe("".join(parts))  # noqa: S308
+
+
+def said_in(text: str, sentence: dict[str, Any]) -> str:
+    return text[sentence["start"] : sentence["end"]]
+
+
+def unsupported(sentences: Sequence[Any], *, until: int) -> Iterable[dict[str, Any]]:
+    """In their order, and none that overlaps another or lies outside of the text."""
+    at = 0
+    for sentence in sentences:
+        if sentence.get("supported") is False and at <= sentence["start"] < sentence["end"] <= until:
+            yield sentence
+            at = sentence["end"]
 
 
 # -- What it took --------------------------------------------------------------------------------------------------

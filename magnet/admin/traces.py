@@ -23,7 +23,7 @@ from magnet.admin.menu import INSIGHT, MenuEntry
 from magnet.admin.naming import Name, feature_in_words, parts_in_words, tools_of
 from magnet.admin.payloads import Known, Panel, panels_of, plain
 from magnet.admin.trace_story import known_to, step_name, story_of, tokens_of
-from magnet.models import Span, Trace
+from magnet.models import Analysis, Feedback, Span, Trace
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, milliseconds, money, thousands
 
 # Longer traces exist; whoever looks at them looks at their beginning.
@@ -58,6 +58,18 @@ class FeatureFilter(admin.SimpleListFilter):
         return queryset.filter(feature=self.value()) if self.value() else queryset
 
 
+class CategoryFilter(admin.SimpleListFilter):
+    title = gettext_lazy("category")
+    parameter_name = "category"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        found = Analysis.objects.exclude(category="").order_by("category").values_list("category", flat=True)
+        return [(category, category) for category in found.distinct()[:50]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(analysis__category=self.value()) if self.value() else queryset
+
+
 def by_label(choice: tuple[str, str]) -> str:
     return choice[1].lower()
 
@@ -71,7 +83,10 @@ class TraceAdmin(ReadOnlyAdmin):
     empty_icon = "timeline"
     empty_text = gettext_lazy("Each question leaves a trace here: which passages, which model, how long, how much.")
     list_display = ("question", "tool", "caller", "state", "took", "tokens", "costs", "moment")
-    list_filter = (FeatureFilter, ToolFilter, "status", ("started_at", admin.DateFieldListFilter))
+    list_filter = (
+        FeatureFilter, ToolFilter, "status", CategoryFilter, "analysis__resolution", "analysis__is_answered",
+        "feedback__rating", ("started_at", admin.DateFieldListFilter),
+    )  # fmt: skip
     search_fields = ("summary", "slug", "caller_label", "request_id", "error")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -138,6 +153,7 @@ class TraceAdmin(ReadOnlyAdmin):
             request, trace, "magnet/trace.html", trace=trace, steps=steps, story=story_of(trace, spans),
             tokens=tokens_of(spans), tool=tools_of([trace])[trace.feature, trace.slug],
             feature=feature_in_words(trace.feature), parts=parts_in_words(trace.versions),
+            feedback=Feedback.objects.filter(trace=trace), analysis=Analysis.objects.filter(trace=trace).first(),
             is_recorded=any(step.panels for step in steps), is_hidden=is_hidden,
         )  # fmt: skip
 

@@ -259,6 +259,44 @@ class TraceOut(BaseModel):
     versions: dict[str, Any]
 
 
+class NewFeedback(Given):
+    """What is left out stays as it was."""
+
+    rating: Literal["like", "dislike", ""] | None = None
+    # Why it is not good; only with `dislike`.
+    reason: Literal["wrong", "incomplete", "not_found", "outdated", "wrong_source", "unclear", "other", ""] | None = (
+        None
+    )
+    comment: Annotated[Text, Field(max_length=5_000)] | None = None
+    # Whether the answer was copied.
+    is_copied: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+
+class FeedbackOut(BaseModel):
+    trace_id: UUID
+    rating: str
+    reason: str
+    comment: str
+    is_copied: bool
+    by: str
+    person: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class AnalysisOut(BaseModel):
+    state: str
+    language: str
+    category: str
+    is_answered: bool | None
+    resolution: str
+    # Empty where no model was asked: then only language and is_answered are known.
+    ai_model: str
+
+
 class SpanOut(BaseModel):
     id: UUID
     parent_id: UUID | None
@@ -284,3 +322,5 @@ class SpanOut(BaseModel):
 
 class TraceDetail(TraceOut):
     spans: list[SpanOut]
+    feedback: list[FeedbackOut]
+    analysis: AnalysisOut | None

@@ -20,7 +20,7 @@ class FeedbackQuerySet(models.QuerySet["Feedback"]):
 
     def counts(self) -> dict[str, int]:
         """How many like and dislike."""
-        return self.aggregate(  # type: ignore[no-any-return]
+        return self.aggregate(
             likes=Count("pk", filter=Q(rating=Feedback.Rating.LIKE)),
             dislikes=Count("pk", filter=Q(rating=Feedback.Rating.DISLIKE)),
         )

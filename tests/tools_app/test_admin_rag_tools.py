@@ -27,6 +27,7 @@ def settings_of(tool, **changes):
         "name": tool.name, "description": tool.description, "search_mode": version.search_mode,
         "passage_count": version.passage_count, "context_tokens": version.context_tokens,
         "minimum_score": version.minimum_score, "nothing_found_text": version.nothing_found_text,
+        "support_check": version.support_check,
         "sources": [row.source_id for row in version.tool_sources.all()],
         "seen_revision": tool.revision, **changes,
     }  # fmt: skip

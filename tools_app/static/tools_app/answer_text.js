@@ -1,15 +1,23 @@
 // The text of an answer as elements: paragraphs, lists, bold, code and citations. Text becomes text, never HTML.
 import { element } from "../magnet/requests.js";
 
-const INLINE = /\*\*([^*\n]+)\*\*|`([^`\n]+)`|\[(\d{1,3})\]/g;
+// Where a doubtful sentence begins (with its number) and ends: characters that no text has.
+const BEGIN = "\uE000";
+const MIDDLE = "\uE001";
+const END = "\uE002";
+const MARKS = /\uE000\d+\uE001|\uE002/g;
+const INLINE = /\*\*([^*\n]+)\*\*|`([^`\n]+)`|\[(\d{1,3})\]|\uE000(\d+)\uE001|(\uE002)/g;
 
 // Calls `cite(number)` for the element of a citation; it returns null for a number that stands for no passage.
-export function answerElements(text, cite) {
+// Of `sentences`, as an answer has them, those that are not supported are underlined, with the reason on hover.
+export function answerElements(said, cite, sentences = []) {
+  const text = marked(said, sentences);
+  const reasons = sentences.map((sentence) => sentence.reason);
   const blocks = [];
   let list = null;
   let lines = [];
   const endParagraph = () => {
-    if (lines.length) blocks.push(element("p", {}, ...inline(lines.join("\n"), cite)));
+    if (lines.length) blocks.push(element("p", {}, ...inline(lines.join("\n"), cite, reasons)));
     lines = [];
   };
   for (const line of text.split("\n")) {
@@ -21,7 +29,7 @@ export function answerElements(text, cite) {
         list = element(tag);
         blocks.push(list);
       }
-      list.append(element("li", {}, ...inline(item[2], cite)));
+      list.append(element("li", {}, ...inline(item[2], cite, reasons)));
     } else if (!line.trim()) {
       endParagraph();
       list = null;
@@ -30,7 +38,7 @@ export function answerElements(text, cite) {
       const heading = /^#{1,6}\s+(.*)$/.exec(line);
       if (heading) {
         endParagraph();
-        blocks.push(element("p", {}, element("strong", {}, ...inline(heading[1], cite))));
+        blocks.push(element("p", {}, element("strong", {}, ...inline(heading[1], cite, reasons))));
       } else {
         lines.push(line);
       }
@@ -40,17 +48,46 @@ export function answerElements(text, cite) {
   return blocks;
 }
 
-function inline(text, cite) {
+function inline(text, cite, reasons) {
   const parts = [];
+  let into = parts;
   let from = 0;
+  const end = () => {
+    if (into !== parts) parts.push(doubtful(into));
+    into = parts;
+  };
   for (const match of text.matchAll(INLINE)) {
-    parts.push(...broken(text.slice(from, match.index)));
-    if (match[1]) parts.push(element("strong", { text: match[1] }));
-    else if (match[2]) parts.push(element("code", { text: match[2] }));
-    else parts.push(cite(Number(match[3])) || match[0]);
+    into.push(...broken(text.slice(from, match.index)));
     from = match.index + match[0].length;
+    if (match[1]) into.push(element("strong", { text: plain(match[1]) }));
+    else if (match[2]) into.push(element("code", { text: plain(match[2]) }));
+    else if (match[3]) into.push(cite(Number(match[3])) || match[0]);
+    else end();
+    if (match[4]) into = Object.assign([], { reason: reasons[Number(match[4])] });
   }
-  return [...parts, ...broken(text.slice(from))];
+  into.push(...broken(text.slice(from)));
+  end();
+  return parts;
+}
+
+// Places are counted in characters as people see them, not in the halves that JavaScript counts.
+function marked(text, sentences) {
+  const letters = Array.from(plain(text));
+  sentences.forEach((sentence, number) => {
+    if (sentence.supported !== false || sentence.start >= sentence.end || sentence.end > letters.length) return;
+    letters[sentence.start] = `${BEGIN}${number}${MIDDLE}${letters[sentence.start]}`;
+    letters[sentence.end - 1] += END;
+  });
+  return letters.join("");
+}
+
+function plain(text) {
+  return text.replace(MARKS, "");
+}
+
+function doubtful(parts) {
+  const attributes = { title: `Not supported by what it cites. ${parts.reason || ""}`.trim(), tabindex: "0" };
+  return element("span", { classes: "mg-unsupported", attributes }, ...parts);
 }
 
 function broken(text) {

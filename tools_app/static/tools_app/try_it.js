@@ -1,6 +1,7 @@
 // "Try it": a question over the very path that callers use, streamed, with citations that open their passage.
 import { element, read, token } from "../magnet/requests.js";
 import { answerElements } from "./answer_text.js";
+import { feedbackBar } from "./feedback.js";
 import { events } from "../magnet/event_source.js";
 
 const ANY_ID = "00000000-0000-0000-0000-000000000000";
@@ -17,7 +18,9 @@ const facts = panel.querySelector("[data-facts]");
 const passages = panel.querySelector("[data-passages]");
 const passagesTitle = panel.querySelector("[data-passages-title]");
 let asking = null;
+const opinion = panel.querySelector("[data-opinion]");
 let text = "";
+let sentences = [];
 let cards = new Map();
 let isDrawn = true;
 
@@ -72,6 +75,8 @@ async function send(said, signal) {
 
 function begin() {
   text = "";
+  sentences = [];
+  opinion.replaceChildren();
   cards = new Map();
   answer.replaceChildren();
   facts.replaceChildren(element("span", { text: "Looking for passages…" }));
@@ -101,10 +106,12 @@ function take(name, data) {
     draw();
   } else if (name === "completed") {
     text = data.text;
+    sentences = data.sentences || [];
     result.dataset.over = "1";
     if (data.passages) show(data.passages);
     draw();
     tell(data);
+    opinion.replaceChildren(feedbackBar(data.trace_id, () => data.text));
   } else if (name === "error") {
     fail(data.detail || data.title);
   }
@@ -116,7 +123,7 @@ function draw() {
   isDrawn = false;
   requestAnimationFrame(() => {
     isDrawn = true;
-    answer.replaceChildren(...answerElements(text, citation));
+    answer.replaceChildren(...answerElements(text, citation, sentences));
   });
 }
 
@@ -191,6 +198,7 @@ function tell(done) {
   const parts = [
     `version ${done.version}`,
     ...whoWrote(done),
+    doubts(done.sentences || []),
     spent,
     done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
   ];
@@ -209,6 +217,12 @@ function whoWrote(done) {
   if (!done.found) return [];
   if (done.is_extractive) return ["quotes from your documents (no language model)"];
   return [done.model, `${(done.usage.input_tokens + done.usage.output_tokens).toLocaleString("en")} tokens of the model`];
+}
+
+function doubts(checked) {
+  const count = checked.filter((sentence) => sentence.supported === false).length;
+  if (!count) return "";
+  return count === 1 ? "1 sentence is not supported" : `${count} sentences are not supported`;
 }
 
 function isQuoting(done) {
