@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
-
-from django.db import transaction
 
 from knowledge.models import Chunk, DisabledChunk, Document
 from knowledge.models.disabled import text_hash
 from magnet.callers import current_caller
+from magnet.database import one_transaction
 from magnet.models import AuditEntry
 
 
 def disable(chunks: Iterable[Chunk]) -> int:
     """No search finds these texts of their documents any more, in any generation; returns how many chunks changed."""
-    return _set(chunks, is_disabled=True, verb="disabled chunks of")
+    return _set(list(chunks), is_disabled=True, verb="disabled chunks of")
 
 
 def enable(chunks: Iterable[Chunk]) -> int:
     """Searches find them again at once: nothing has to be indexed anew."""
-    return _set(chunks, is_disabled=False, verb="enabled chunks of")
+    return _set(list(chunks), is_disabled=False, verb="enabled chunks of")
 
 
-@transaction.atomic
-def _set(chunks: Iterable[Chunk], *, is_disabled: bool, verb: str) -> int:
+@one_transaction
+def _set(chunks: Sequence[Chunk], *, is_disabled: bool, verb: str) -> int:
     texts: dict[UUID, set[str]] = defaultdict(set)
     for chunk in chunks:
         texts[chunk.document_id].add(chunk.text)

@@ -59,6 +59,9 @@ def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
         _requeue(run, approved_deletions=0)
     elif trigger not in (SyncRun.PUSH, SyncRun.SCHEDULE):
         SyncRun.objects.filter(pk=run.pk).update(resumes_at=None)
+    elif _waits_in_queue(run):
+        # That step sees what has come in, for it cannot end the run before this commit.
+        return run
     enqueue_step(run)
     return run
 
@@ -118,7 +121,11 @@ def enqueue_step(run: SyncRun) -> None:
 
 def is_queued(run: SyncRun) -> bool:
     """Whether a step waits for a free worker, or is with one that has not begun; one that died began, and lost it."""
-    return (str(run.pk),) in queue.waiting(STEP, cluster=_cluster_of(run), or_held=run.lease_token is None)
+    return _waits_in_queue(run, or_held=run.lease_token is None)
+
+
+def _waits_in_queue(run: SyncRun, *, or_held: bool = False) -> bool:
+    return (str(run.pk),) in queue.waiting(STEP, cluster=_cluster_of(run), or_held=or_held)
 
 
 def _cluster_of(run: SyncRun) -> queue.Cluster:

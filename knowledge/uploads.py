@@ -86,36 +86,39 @@ def push(source: KnowledgeSource, documents: Sequence[PushedDocument], *, trigge
     _check(source, documents)
     # Before the source is held: who waits for it must not wait for the disk.
     originals.flush([_keep(item.body, item).name for item in documents if item.body is not None])
-    named = {remote_key(document.remote_id): document for document in documents}
-    with transaction.atomic():
-        # Held until the run is sure to be there: a run that is about to finish waits and then sees these.
-        KnowledgeSource.objects.hold(source.pk)
-        list(source.runs.unfinished().select_for_update(of=("self",), no_key=True).values_list("pk"))
-        index = ledger.ensure_index(source)
-        rows = source.documents.filter(remote_key__in=named).without_body().order_by("pk")
-        # In the order in which a step locks them, too.
-        known = {row.remote_key: row for row in rows.select_for_update(of=("self",), no_key=True)}
-        changed = [row for key, row in known.items() if row.version != named[key].version]
-        old_files = [row.file.name or "" for row in changed]
-        for row in changed:
-            _take_over(row, named[row.remote_key])
-        new = [
-            _take_over(Document(source=source, remote_id=item.remote_id, remote_key=key), item)
-            for key, item in named.items()
-            if key not in known
-        ]
-        Document.objects.bulk_create(new)
-        Document.objects.bulk_update(changed, COLUMNS)
-        ledger.add(index, new)
-        ledger.make_due([row.id for row in changed])
-        document_fields.follow(changed)
-        run = sync.start(source, trigger=SyncRun.PUSH) if new or changed else None
-        if run is not None:
-            # The receipt of the run that indexes them says what was handed in.
-            counts = {"added": F("added") + len(new), "changed": F("changed") + len(changed)}
-            SyncRun.objects.filter(pk=run.pk).update(**counts)
-            AuditEntry.record("handed documents to", source, added=len(new), changed=len(changed), by=trigger)
-        transaction.on_commit(partial(originals.discard, old_files))
+    return _take_in(source, {remote_key(document.remote_id): document for document in documents}, trigger=trigger)
+
+
+@one_transaction
+def _take_in(source: KnowledgeSource, named: Mapping[str, PushedDocument], *, trigger: str) -> Pushed:
+    # Held until the run is sure to be there: a run that is about to finish waits and then sees these.
+    KnowledgeSource.objects.hold(source.pk)
+    list(source.runs.unfinished().select_for_update(of=("self",), no_key=True).values_list("pk"))
+    index = ledger.ensure_index(source)
+    rows = source.documents.filter(remote_key__in=named).without_body().order_by("pk")
+    # In the order in which a step locks them, too.
+    known = {row.remote_key: row for row in rows.select_for_update(of=("self",), no_key=True)}
+    changed = [row for key, row in known.items() if row.version != named[key].version]
+    old_files = [row.file.name or "" for row in changed]
+    for row in changed:
+        _take_over(row, named[row.remote_key])
+    new = [
+        _take_over(Document(source=source, remote_id=item.remote_id, remote_key=key), item)
+        for key, item in named.items()
+        if key not in known
+    ]
+    Document.objects.bulk_create(new)
+    Document.objects.bulk_update(changed, COLUMNS)
+    ledger.add(index, new)
+    ledger.make_due([row.id for row in changed])
+    document_fields.follow(changed)
+    run = sync.start(source, trigger=SyncRun.PUSH) if new or changed else None
+    if run is not None:
+        # The receipt of the run that indexes them says what was handed in.
+        counts = {"added": F("added") + len(new), "changed": F("changed") + len(changed)}
+        SyncRun.objects.filter(pk=run.pk).update(**counts)
+        AuditEntry.record("handed documents to", source, added=len(new), changed=len(changed), by=trigger)
+    transaction.on_commit(partial(originals.discard, old_files))
     return Pushed(run, len(new), len(changed), len(known) - len(changed))
 
 

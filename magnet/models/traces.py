@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from magnet.ids import uuid7
@@ -17,8 +17,12 @@ from magnet.ids import uuid7
 class TraceQuerySet(models.QuerySet["Trace"]):
     def blank_documents(self, documents: Sequence[UUID]) -> int:
         """Take the texts out of every trace that held one of these deleted documents; figures stay."""
-        payloads = SpanPayload.objects.filter(span__trace__documents__overlap=list(documents))
-        return payloads.update(input=None, output=None, is_blanked=True)  # type: ignore[no-any-return]
+        payloads = SpanPayload.objects.filter(span__trace__documents__overlap=list(documents)).order_by("pk")
+        with transaction.atomic():
+            # Held in one order: of two that delete, neither waits for the other for ever.
+            held = list(payloads.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+            blanked = SpanPayload.objects.filter(pk__in=held).update(input=None, output=None, is_blanked=True)
+        return int(blanked)
 
 
 class Trace(models.Model):

@@ -41,6 +41,26 @@ def test_a_run_that_nobody_takes_is_queued_once_and_again_when_its_task_is_lost(
     assert tasks("step") == 1
 
 
+def test_many_pushes_while_no_worker_is_free_wait_as_one_step_that_indexes_them_all():
+    source = factories.source()
+    for name in ("bees", "cows", "hens"):
+        run = uploads.push(source, [PushedDocument(name, text=f"All about {name}.")]).run
+
+    assert run is not None
+    assert tasks("step") == 1
+    assert sync.run_to_end(run).receipt["live"] == 3
+
+
+def test_a_push_whose_step_a_worker_has_already_taken_queues_another():
+    source = factories.source()
+    uploads.push(source, [PushedDocument("bees", text="Bees make honey.")])
+    OrmQ.objects.update(lock=timezone.now() + timedelta(hours=1))
+
+    uploads.push(source, [PushedDocument("cows", text="Cows make milk.")])
+
+    assert tasks("step") == 2
+
+
 def test_a_re_index_that_nobody_takes_is_queued_once():
     source = source_that_wants_small_chunks()
     reindex.start(source)
