@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from magnet.api.root import api, openapi, page
@@ -14,6 +14,7 @@ ROUTERS = (
     ("/rag-tools", "tools_app.api.router"),
     ("/api-tools", "tools_app.api_api_tools.router"),
     ("/api-servers", "tools_app.api_api_servers.router"),
+    ("/mcp-servers", "tools_app.api_mcp_servers.router"),
     ("/knowledge-sources", "knowledge.api.router"),
     ("/knowledge-sources", "knowledge.api_documents.source_router"),
     ("/knowledge-sources", "knowledge.api_indexes.source_router"),
@@ -26,6 +27,8 @@ ROUTERS = (
     ("/models", "magnet.api.models.router"),
     ("/api-keys", "magnet.api.keys.router"),
     ("/traces", "magnet.api.traces.router"),
+    ("", "magnet.api.transfer.router"),
+    ("/traces", "tools_app.api_explain.router"),
 )
 for _prefix, _router in ROUTERS:
     api.add_router(_prefix, _router)
@@ -33,6 +36,7 @@ for _prefix, _router in ROUTERS:
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("ask/", include("tools_app.ask")),
     path("api/", api.urls),
     path("schema/openapi.json", openapi, name="openapi"),
     path("schema/swagger", page("schema/swagger.html")),

@@ -15,6 +15,11 @@ SearchMode = Literal["hybrid", "meaning", "words"]
 Sources = Annotated[list[Slug], Field(min_length=1, max_length=100)]
 
 
+# Counted and measured by the version itself.
+SampleQuestions = Annotated[list[Text], Field(max_length=1_000)]
+LinkTitles = Literal["document", "heading", "url"]
+
+
 class RagToolSettings(BaseModel):
     sources: list[str]
     search_mode: str
@@ -24,6 +29,12 @@ class RagToolSettings(BaseModel):
     prompt_template: str | None
     ai_model: str | None
     nothing_found_text: str
+    header: str
+    introduction: str
+    sample_questions: list[str]
+    takes_feedback: bool
+    link_titles: str
+    opens_passages: bool
 
 
 class RagToolChanges(Changes):
@@ -39,6 +50,12 @@ class RagToolChanges(Changes):
     prompt_template: Slug | None = None
     ai_model: Slug | None = None
     nothing_found_text: Text | None = None
+    header: Text | None = None
+    introduction: Text | None = None
+    sample_questions: SampleQuestions | None = None
+    takes_feedback: bool | None = None
+    link_titles: LinkTitles | None = None
+    opens_passages: bool | None = None
 
 
 class NewRagTool(RagToolChanges):

@@ -21,7 +21,7 @@ from magnet.admin.base import MagnetAdmin, wants_json
 from magnet.admin.invitations import choose_password
 from magnet.admin.menu import SECTIONS
 from magnet.admin.plugins import plugins_page
-from magnet.admin.sign_in import SignInForm
+from magnet.admin.sign_in import SignInForm, after_sign_in
 from magnet.admin.usage import usage_page
 from magnet.callers import Caller, acting_as, current_caller
 from magnet.models import User
@@ -32,6 +32,9 @@ class MagnetAdminSite(UnfoldAdminSite):
     index_title = _("Home")
 
     login_form = SignInForm
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        return after_sign_in(request, super().login(request, extra_context))
 
     def register(self, models: Any, admin_class: Any = None, **options: Any) -> None:
         """What libraries register for their own tables (queue, locks, tags) is not for staff and stays out."""

@@ -167,12 +167,14 @@ class VersionedAdmin(MagnetAdmin):
 
     def publish_now(self, request: HttpRequest, identity: Any) -> HttpResponseBase:
         publication = identity.publish(number=number_in(request, "number"), note=request.POST.get("note", ""))
-        messages.success(
-            request,
-            _("Version %(n)d of “%(name)s” is live: callers get it from now on.")
-            % {"n": publication.to_version, "name": identity.name},
-        )
+        messages.success(request, self.published_in_words(identity, publication))
         return HttpResponseRedirect(self.url_of(identity, "publish"))
+
+    def published_in_words(self, identity: Any, publication: Publication) -> str:
+        return _("Version %(n)d of “%(name)s” is live: callers get it from now on.") % {
+            "n": publication.to_version,
+            "name": identity.name,
+        }
 
     def undo(self, request: HttpRequest, identity: Any) -> HttpResponseBase:
         publication = identity.undo()

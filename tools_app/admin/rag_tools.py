@@ -9,15 +9,20 @@ from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from knowledge.models import KnowledgeSource
+from magnet import feedback
 from magnet.admin.menu import TOOLS, MenuEntry
 from magnet.admin.version_form import VersionedForm
 from magnet.admin.versions import VersionedAdmin
-from magnet.models import AIModel
+from magnet.models import AIModel, Publication
+from tools_app.admin import presentation
+from tools_app.admin.answer_fields import ANSWER_FIELDS
 from tools_app.models import RagTool, RagToolSource
 
 LIST = "admin:tools_app_ragtool_changelist"
@@ -43,12 +48,14 @@ class RagToolAdmin(VersionedAdmin):
         "only a name and a source."
     )
     form = RagToolForm
-    list_display = ("name", "slug", "reads_from", "what_is_live", "what_is_draft", "changed")
+    list_display = ("name", "slug", "reads_from", "what_is_live", "what_is_draft", "changed", "where_to_ask")
     asked_first = ("sources",)
     setting_groups = (
         (gettext_lazy("Where it looks"), ("sources",)),
         (gettext_lazy("Search"), ("search_mode", ("passage_count", "context_tokens", "minimum_score"))),
-        (gettext_lazy("Answer"), ("ai_model", "prompt_template", "nothing_found_text")),
+        (gettext_lazy("Answer"), ("ai_model", "prompt_template", "nothing_found_text", "nothing_found_texts")),
+        (gettext_lazy("Afterwards"), ("support_check", "analyses_answers", "categories")),
+        presentation.GROUP,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -59,7 +66,21 @@ class RagToolAdmin(VersionedAdmin):
     def reads_from(self, tool: Any) -> str:
         return ", ".join(row.source.name for row in tool.live.tool_sources.all()) if tool.live else "–"
 
+    @display(description=gettext_lazy("ask page"))
+    def where_to_ask(self, tool: Any) -> str:
+        if tool.live is None:
+            return "–"
+        return presentation.ask_link(tool, _("Open"))
+
+    def published_in_words(self, identity: Any, publication: Publication) -> str:
+        said = super().published_in_words(identity, publication)
+        return format_html("{} {}", said, presentation.ask_link(identity, _("Open the ask page")))
+
     def setting_field(self, request: HttpRequest, name: str) -> forms.Field:
+        if name in ANSWER_FIELDS:
+            return ANSWER_FIELDS[name]()
+        if name == "sample_questions":
+            return presentation.sample_questions_field()
         if name != "sources":
             return super().setting_field(request, name)
         return forms.ModelMultipleChoiceField(
@@ -79,6 +100,8 @@ class RagToolAdmin(VersionedAdmin):
     def in_words(self, version: Any, name: str) -> str:
         if name == "sources":
             return ", ".join(sorted(row.source.name for row in version.tool_sources.select_related("source")))
+        if name == "sample_questions":
+            return presentation.sample_questions_in_words(version)
         return super().in_words(version, name)
 
 
@@ -90,6 +113,9 @@ def try_it_context(tool: Any) -> dict[str, Any]:
         "document_url": reverse("admin:knowledge_document_change", args=[ANY_DOCUMENT]),
         "trace_url": reverse("admin:magnet_trace_change", args=[ANY_DOCUMENT]),
         "is_extractive": answers_are_quotes(tool),
+        **presentation.ask_context(tool),
+        "liked": feedback.share("rag_tool", tool.slug),
+        "feedback_url": f"{reverse('admin:magnet_feedback_changelist')}?slug={tool.slug}",
     }
 
 
