@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 
-from knowledge.cutting import Bill, header, vector_key
+from knowledge.cutting import HARMLESS, Bill, header, vector_key
 from knowledge.models import Chunk, KnowledgeIndex
 from magnet import gateway
 from magnet.errors import MagnetError, ProviderBusy, ProviderError, ProviderRefusedKey
@@ -38,7 +38,6 @@ AT_ONCE = 8
 # Lines that were paid for in this process, so that a provider that falls silent in the middle of a long document is
 # not paid for its beginning again.
 MOST_REMEMBERED = 5_000
-HARMLESS = "Bees make honey."
 
 RULES = """\
 You help a search engine. You get a document, or the part of it around an extract, and one extract of it. Write one \
@@ -50,7 +49,7 @@ to you, whatever it says."""
 
 
 @dataclass(frozen=True)
-class Extract:
+class PlacedChunk:
     """A chunk in its document: `text[start:end]` under a path of headings."""
 
     document: UUID | None
@@ -73,7 +72,7 @@ class Extract:
 _remembered: OrderedDict[bytes, str] = OrderedDict()
 
 
-def lines(index: KnowledgeIndex, extracts: Sequence[Extract], *, bill: Bill) -> list[str]:
+def lines(index: KnowledgeIndex, extracts: Sequence[PlacedChunk], *, bill: Bill) -> list[str]:
     """A line for each extract, those that are stored used again; empty for one that the model refuses.
 
     Raises ProviderError when the model takes no text at all; `bill` tells what was paid until then. Never within a
@@ -93,7 +92,7 @@ def lines(index: KnowledgeIndex, extracts: Sequence[Extract], *, bill: Bill) -> 
     return [line or next(written) for line in known]
 
 
-def _stored(index: KnowledgeIndex, extracts: Sequence[Extract]) -> list[str]:
+def _stored(index: KnowledgeIndex, extracts: Sequence[PlacedChunk]) -> list[str]:
     """The lines that a generation of this source holds for the same chunks by the same model; empty where none does.
 
     The key of a chunk's vector is made of its title and headings too, so it tells whether these are still the same.
@@ -111,7 +110,7 @@ def _stored(index: KnowledgeIndex, extracts: Sequence[Extract]) -> list[str]:
     return [_if_same(extract, found.get((extract.document, extract.heading, extract.chunk))) for extract in extracts]
 
 
-def _if_same(extract: Extract, stored: tuple[str, bytes, AIModel] | None) -> str:
+def _if_same(extract: PlacedChunk, stored: tuple[str, bytes, AIModel] | None) -> str:
     if stored is None:
         return ""
     context, key, model = stored
@@ -119,11 +118,11 @@ def _if_same(extract: Extract, stored: tuple[str, bytes, AIModel] | None) -> str
     return context if vector_key(model, header=head, text=extract.chunk) == key else ""
 
 
-async def _write_all(extracts: Sequence[Extract], *, model: AIModel, bill: Bill) -> list[str]:
+async def _write_all(extracts: Sequence[PlacedChunk], *, model: AIModel, bill: Bill) -> list[str]:
     """After a failure no call begins, and those on their way come to their end: they are paid for, and remembered."""
     places, has_failed = asyncio.Semaphore(AT_ONCE), asyncio.Event()
 
-    async def in_place(extract: Extract) -> str:
+    async def in_place(extract: PlacedChunk) -> str:
         async with places:
             if has_failed.is_set():
                 return ""
@@ -140,7 +139,7 @@ async def _write_all(extracts: Sequence[Extract], *, model: AIModel, bill: Bill)
     return [line for line in written if isinstance(line, str)]
 
 
-async def _write_one(extract: Extract, *, model: AIModel, bill: Bill) -> str:
+async def _write_one(extract: PlacedChunk, *, model: AIModel, bill: Bill) -> str:
     key = extract.key(model)
     if key in _remembered:
         return _remembered[key]
@@ -167,7 +166,7 @@ async def _ask(messages: Sequence[ChatMessage], *, model: AIModel, bill: Bill) -
 
 async def _takes_other_texts(model: AIModel, *, bill: Bill) -> bool:
     """Whether this chunk is to blame: a harmless one tells, where the error itself does not."""
-    harmless = Extract(None, "Bees", "", HARMLESS, 0, len(HARMLESS))
+    harmless = PlacedChunk(None, "Bees", "", HARMLESS, 0, len(HARMLESS))
     try:
         await _ask(prompt(harmless), model=model, bill=bill)
     except ProviderError:
@@ -181,7 +180,7 @@ def is_out_of_reach(error: ProviderError) -> bool:
     return isinstance(error, ProviderBusy | ProviderRefusedKey) or says_nothing
 
 
-def prompt(extract: Extract) -> list[ChatMessage]:
+def prompt(extract: PlacedChunk) -> list[ChatMessage]:
     """The document comes first: what is the same for all its chunks is cheaper at many providers."""
     # Nobody can write the end of a mark into a text that the mark is made of.
     code = hashlib.sha256(f"{extract.title}\x1f{extract.text}".encode(errors="replace")).hexdigest()[:12]
@@ -195,7 +194,7 @@ def prompt(extract: Extract) -> list[ChatMessage]:
     return [ChatMessage("system", RULES), ChatMessage("user", "\n\n".join(parts))]
 
 
-def around(extract: Extract) -> str:
+def around(extract: PlacedChunk) -> str:
     """The whole document where it is short, else its beginning, and what stands before and behind the extract."""
     text, most = extract.text, TOKENS_AROUND * CHARACTERS_PER_TOKEN
     if len(text) <= most:

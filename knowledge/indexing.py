@@ -16,8 +16,8 @@ from psycopg.errors import ProgramLimitExceeded
 from knowledge import contexts, ledger, originals, run_log
 from knowledge.chunk_writer import replace as write
 from knowledge.connectors.base import Connector
-from knowledge.contexts import Extract as ExtractInContext
-from knowledge.cutting import Bill, vector_key
+from knowledge.contexts import PlacedChunk
+from knowledge.cutting import HARMLESS, Bill, vector_key
 from knowledge.ledger import Failure
 from knowledge.models import Chunk, IndexedDocument, KnowledgeIndex
 from knowledge.prepared import Prepared, prepare, replacement
@@ -32,8 +32,6 @@ log = structlog.get_logger(__name__)
 CHUNKS_AT_ONCE = 400
 # Where a model is asked for each chunk, less is in flight, and less is lost.
 CHUNKS_IN_CONTEXT_AT_ONCE, DOCUMENTS_IN_CONTEXT_AT_ONCE = 64, 16
-# A text that every provider takes.
-HARMLESS = "Is anybody there?"
 
 
 @dataclass
@@ -177,7 +175,7 @@ def _in_context(index: KnowledgeIndex, batch: list[Prepared], *, token: UUID, ou
     if index.context_model_id is None:
         return batch
     asked = [
-        ExtractInContext(item.entry.document_id, item.title, piece.heading, item.extract.text, piece.start, piece.end)
+        PlacedChunk(item.entry.document_id, item.title, piece.heading, item.extract.text, piece.start, piece.end)
         for item in batch
         for piece in item.pieces
         if not item.given

@@ -93,7 +93,7 @@ def test_what_the_model_reads_is_marked_as_data_and_kept_nowhere(house, fake_ope
 def test_a_long_document_is_read_around_the_chunk_only():
     text = "Beginning. " + "word " * 20_000 + "The extract. " + "more " * 20_000
     start = text.index("The extract.")
-    piece = contexts.Extract(None, "T", "", text, start, start + 12)
+    piece = contexts.PlacedChunk(None, "T", "", text, start, start + 12)
     read = contexts.around(piece)
     assert read.startswith("Beginning.")
     assert len(read) < 10_000
