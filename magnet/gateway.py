@@ -19,7 +19,7 @@ from magnet.embedding_batches import Batch, batches, embed_in_order
 from magnet.errors import NotConfigured, ProviderAnswerInvalid, ProviderError
 from magnet.event_loop import run_from_sync
 from magnet.models import AIModel, Provider
-from magnet.outbound import async_http
+from magnet.outbound import async_http, closing
 from magnet.provider_clients import client_of, close_clients, new_client
 from magnet.providers.base import (
     ChatDelta,
@@ -141,6 +141,7 @@ async def close_all() -> None:
     """Close this event loop's connections to providers and to the APIs of tools, when it ends."""
     await close_clients()
     await async_http.close_clients()
+    await closing.close_all()
 
 
 # -- Which model ---------------------------------------------------------------------------------------------

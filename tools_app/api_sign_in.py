@@ -18,7 +18,7 @@ from magnet.outbound.http import Response
 from magnet.tracing import span
 from tools_app.api_auth import Auth, Signature, TokenRequest
 from tools_app.api_responses import without
-from tools_app.models import ApiServer
+from tools_app.models.remote_servers import RemoteServer
 from tools_app.openapi.arguments import FORM
 
 MOST_TOKENS = 1_000
@@ -31,7 +31,7 @@ MARGIN_SECONDS = 30.0
 _tokens: dict[str, tuple[str, float]] = {}
 
 
-async def signature(server: ApiServer) -> Signature:
+async def signature(server: RemoteServer) -> Signature:
     """What a call to this server carries. Raises NotConfigured, InvalidInput and ToolError."""
     auth = opened(server)
     asked = auth.token_request()
@@ -39,32 +39,32 @@ async def signature(server: ApiServer) -> Signature:
     return auth.sign(token=token, variables=current_caller().variables)
 
 
-def opened(server: ApiServer) -> Auth:
+def opened(server: RemoteServer) -> Auth:
     try:
         return server.open_auth()
     except ValidationError as error:
         raise NotConfigured(
-            f"The sign-in of the API server “{server.name}” is not complete: enter its secrets in the admin."
+            f"The sign-in of “{server.name}” is not complete: enter its secrets in the admin."
         ) from error
 
 
-def secrets_of(server: ApiServer, signed: Signature) -> Iterable[str]:
+def secrets_of(server: RemoteServer, signed: Signature) -> Iterable[str]:
     """Everything that must not be read in an answer."""
     return {*signed.secrets, *(str(value) for value in server.secrets.values())}
 
 
-def forget_token(server: ApiServer) -> bool:
+def forget_token(server: RemoteServer) -> bool:
     """Whether there was one; the next call asks for another."""
     return _tokens.pop(key_of(server), None) is not None
 
 
-def key_of(server: ApiServer) -> str:
+def key_of(server: RemoteServer) -> str:
     """Of the very settings that it was had with."""
     state = json.dumps([server.pk, server.auth_kind, server.auth_config, server.encrypted_secrets], sort_keys=True)
     return hashlib.sha256(state.encode()).hexdigest()
 
 
-async def token_for(server: ApiServer, asked: TokenRequest) -> str:
+async def token_for(server: RemoteServer, asked: TokenRequest) -> str:
     key = key_of(server)
     token, ends_at = _tokens.get(key, ("", 0.0))
     if token and time.monotonic() < ends_at:
@@ -77,7 +77,7 @@ async def token_for(server: ApiServer, asked: TokenRequest) -> str:
     return token
 
 
-async def fetched(server: ApiServer, asked: TokenRequest) -> tuple[str, float]:
+async def fetched(server: RemoteServer, asked: TokenRequest) -> tuple[str, float]:
     request = async_http.Request(
         "POST",
         asked.url,
@@ -115,3 +115,9 @@ def seconds_of(value: Any) -> float:
         return min(max(float(value), 0.0), 86_400.0)
     except (TypeError, ValueError):
         return USUAL_SECONDS
+
+
+def token_of(server: RemoteServer) -> set[str]:
+    """The token that is in use, which must not be read in an answer."""
+    token, _ends_at = _tokens.get(key_of(server), ("", 0.0))
+    return {token} if token else set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tools_app.kinds.api import ApiTools
 from tools_app.kinds.base import Tool, ToolDescription, ToolResult
+from tools_app.kinds.mcp import McpTools
 from tools_app.kinds.prompt import PromptTemplates
 from tools_app.kinds.rag import RagTools
 
@@ -15,5 +16,6 @@ KINDS: dict[str, type[Tool]] = {
         PromptTemplates,
         RagTools,
         ApiTools,
+        McpTools,
     )
 }

@@ -13,9 +13,7 @@ from tools_app.mcp_transports.base import Endpoint, Streams, Transport
 
 class ServerSentEvents(Transport):
     label: ClassVar[str] = "Server-sent events (SSE)"
-    description: ClassVar[str] = (
-        "A server at an address that speaks the older protocol; the address often ends in /sse."
-    )
+    description: ClassVar[str] = "A server at an address that speaks the older protocol; it often ends in /sse."
     icon: ClassVar[str] = "stream"
 
     @classmethod

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from django.conf import settings
@@ -78,7 +79,7 @@ class Command(Transport):
             command=config.command, args=config.arguments, env=environment, encoding_error_handler="replace"
         )
         # What it tells about itself is not ours to keep, and may hold what it was given.
-        with open(os.devnull, "w") as nowhere:
+        with Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230 - nothing to wait for
             async with stdio_client(started, errlog=nowhere) as streams:
                 yield streams
 
