@@ -101,7 +101,9 @@ async def search(
     check(mode, limit)
     node = None if filter is None else parse(filter)
     with span("retrieve", kind="retrieval", sources=list(sources), mode=mode, limit=limit) as step:
-        step.keep(input={"query": text, "filter": filter, "minimum_score": minimum_score})
+        asked = {"query": text, "filter": filter, "minimum_score": minimum_score}
+        # For whom it was looked: who asks later why a document is missing must know.
+        step.keep(input={**asked, "groups": current_caller().groups})
         searched = await (generations.live(sources) if index is None else generations.named(index))
         condition = await condition_for(node, searched)
         vectors = {} if mode == "words" else await vectors_of(text, searched)

@@ -33,6 +33,7 @@ FEATURES: dict[str, tuple[Any, str]] = {
     "reindex": (gettext_lazy("Re-index"), "source"),
     "comparison": (gettext_lazy("Comparison of indexes"), "source"),
     "preview": (gettext_lazy("Preview"), ""),
+    "explain": (gettext_lazy("Explanation"), ""),
     "other": (gettext_lazy("Other work"), ""),
 }
 

@@ -1,0 +1,426 @@
+"""Why not this document? One sentence for each stage at which a document may have dropped out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from knowledge import disabling, retrieval, sync, uploads
+from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeSource
+from knowledge.uploads import PushedDocument
+from magnet import tracing
+from magnet.callers import SYSTEM, acting_as
+from magnet.database import forget_configuration, in_database
+from magnet.default_prompts import ensure_default_prompts
+from magnet.errors import InvalidInput, NotAllowed, NotFound
+from magnet.ids import uuid7
+from magnet.models import Span, SpanPayload, Trace
+from tests import factories
+from tools_app import rag
+from tools_app.explain import explain
+from tools_app.models import RagTool
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("searching")]
+
+DOCUMENTS = {
+    "opening": "# Opening hours\n\nThe office in Riga opens at nine and closes at five.",
+    "parking": "# Parking\n\nVisitors park their cars behind the building, next to the bakery.",
+    "pets": "# Pets\n\nDogs are welcome on Fridays. Cats stay at home.",
+}
+QUESTION = "When does the office in Riga open?"
+
+
+@pytest.fixture
+def source(settings, tmp_path) -> KnowledgeSource:
+    settings.MEDIA_ROOT = tmp_path
+    ensure_default_prompts()
+    made = factories.source("office")
+    hand_in(made, **DOCUMENTS)
+    return made
+
+
+def hand_in(to: KnowledgeSource, **texts: str) -> None:
+    """Documents whose title is their first heading, as if a file had said it."""
+    documents = [
+        PushedDocument(remote_id=key, title=text.splitlines()[0].removeprefix("# "), text=text)
+        for key, text in texts.items()
+    ]
+    sync.run_to_end(uploads.push(to, documents).run)
+
+
+@pytest.fixture
+def tool(source):
+    settings = {"sources": [source], "minimum_score": 0}
+    return RagTool.objects.create_live(slug="office", name="Ask the office", settings=settings)
+
+
+async def asked(question: str = QUESTION, **changes) -> UUID:
+    """Ask with these settings; the id of the trace, which is written."""
+
+    def publish() -> None:
+        tool = RagTool.objects.get(slug="office")
+        tool.edit(changes)
+        tool.publish()
+
+    if changes:
+        await in_database(publish)
+    forget_configuration()
+    answer = await rag.answer(await rag.load("office"), question)
+    await in_database(tracing.flush)
+    return answer.trace_id
+
+
+async def why(trace_id: UUID, document: str):
+    return await explain(trace_id, document)
+
+
+def fact(explanation, name: str) -> str:
+    return dict(explanation.facts)[name]
+
+
+async def test_a_cited_document_is_named_by_title_id_or_address(tool) -> None:
+    trace_id = await asked()
+    row = await in_database(lambda: Document.objects.get(remote_id="opening"))
+    await in_database(lambda: Document.objects.filter(pk=row.pk).update(url="https://example.com/opening"))
+
+    for name in ("Opening hours", " opening HOURS ", "opening", "https://example.com/opening", str(row.pk)):
+        told = await why(trace_id, name)
+        assert (told.stage, told.reason) == ("cited", "The answer cites it as [1]."), name
+    assert told.document.id == str(row.pk)
+    assert [(step.stage, step.count) for step in told.funnel] == [
+        ("scope", 3), ("weighed", 3), *[(step.stage, step.count) for step in told.funnel[2:-2]],
+        ("shown", 3), ("cited", 1),
+    ]  # fmt: skip
+
+
+async def test_what_was_in_the_prompt_and_not_cited_has_a_number(tool) -> None:
+    told = await why(await asked(), "Pets")
+
+    assert told.stage == "not_cited"
+    assert told.reason.startswith("In the prompt as passage ")
+    assert told.reason.endswith("but not cited: the answer cites [1].")
+    assert told.setting_url == f"/admin/tools_app/ragtool/{tool.pk}/change/#id_prompt_template"
+
+
+async def test_what_nobody_synced_is_said_with_similar_titles(tool) -> None:
+    told = await why(await asked(), "Opening times of shops")
+
+    assert (told.stage, told.document) == ("never_synced", None)
+    assert "Never synced" in told.reason
+    assert [each.title for each in told.documents] == ["Opening hours"]
+
+
+async def test_several_of_one_name_are_listed_to_choose_from(source, tool) -> None:
+    await in_database(lambda: hand_in(source, opening2="# Opening hours\n\nThe shop opens at ten."))
+
+    told = await why(await asked(), "Opening hours")
+
+    assert told.stage == "choose"
+    assert sorted(each.remote_id for each in told.documents) == ["opening", "opening2"]
+    assert (await why(await asked(), "opening2")).document.remote_id == "opening2"
+
+
+async def test_a_document_of_a_source_that_the_tool_does_not_search(source, tool) -> None:
+    def elsewhere() -> None:
+        hand_in(factories.source("menu"), lunch="# Lunch\n\nSoup on Mondays.")
+
+    await in_database(elsewhere)
+    told = await why(await asked(), "Lunch")
+
+    assert told.stage == "source"
+    assert "“Menu” was not searched, only “office”" in told.reason
+    assert told.setting_url.endswith(f"/ragtool/{tool.pk}/change/#id_sources")
+
+
+async def test_a_document_that_waits_to_be_indexed(source, tool) -> None:
+    trace_id = await asked()
+
+    def hand_in() -> None:
+        uploads.push(source, [PushedDocument(remote_id="late", text="# Late\n\nNothing yet.")])
+        Document.objects.filter(remote_id="late").update(created_at=timezone.now() - timedelta(days=1))
+
+    await in_database(hand_in)
+    told = await why(trace_id, "late")
+
+    assert told.stage == "pending"
+    assert told.setting_url == f"/admin/knowledge/knowledgesource/{source.pk}/overview/"
+
+
+async def test_a_document_that_came_after_the_answer(source, tool) -> None:
+    trace_id = await asked()
+    await in_database(lambda: hand_in(source, late="# Late\n\nThe office in Riga opens at ten now."))
+
+    told = await why(trace_id, "Late")
+
+    assert told.stage == "synced_after"
+    assert "Ask again." in told.reason
+    assert (await why(await asked(), "Late")).stage in ("cited", "not_cited")
+
+
+async def test_a_document_that_could_not_be_read_says_why(source, tool) -> None:
+    def fail() -> None:
+        hand_in(source, scan="# Scan\n\nA scanned page.")
+        Document.objects.filter(remote_id="scan").update(created_at=timezone.now() - timedelta(days=1))
+        entry = IndexedDocument.objects.get(document__remote_id="scan")
+        Chunk.objects.filter(document_id=entry.document_id).delete()
+        IndexedDocument.objects.filter(pk=entry.pk).update(
+            state="failed", failure="Page 12 cannot be read: it is damaged.", chunk_count=0
+        )
+
+    await in_database(fail)
+    told = await why(await asked(), "Scan")
+
+    assert (told.stage, told.reason) == ("failed", "It failed to be read: Page 12 cannot be read: it is damaged.")
+    assert told.setting_url == f"/admin/knowledge/document/{told.document.id}/change/"
+
+
+async def test_an_excluded_document(source, tool) -> None:
+    await in_database(lambda: uploads.exclude(Document.objects.filter(remote_id="pets")))
+    assert (await why(await asked(), "Pets")).stage == "excluded"
+
+
+async def test_a_document_whose_chunks_are_disabled(source, tool) -> None:
+    def disable() -> None:
+        disabling.disable(Chunk.objects.filter(document__remote_id="pets"))
+
+    await in_database(disable)
+    told = await why(await asked(), "Pets")
+
+    assert told.stage == "disabled"
+    assert "All its chunks (1) are disabled" in told.reason
+
+
+async def test_a_deleted_document_is_dated_and_answers_that_quote_it_are_blank(source, tool) -> None:
+    other = await asked("Where do visitors park?", passage_count=1)
+    quoting = await asked(QUESTION)
+    await in_database(lambda: uploads.delete(Document.objects.get(remote_id="opening")))
+
+    told = await why(other, "Opening hours")
+
+    assert told.stage == "deleted"
+    assert told.reason.startswith("Deleted on 20")
+    assert (await why(quoting, "Opening hours")).stage == "blanked"
+
+
+async def test_below_the_minimum_score_says_both_numbers(tool) -> None:
+    told = await why(await asked(minimum_score=0.45), "Pets")
+
+    assert told.stage == "minimum_score"
+    assert told.reason.startswith("Below the minimum score: its best passage scored 0.")
+    assert "at least 0.45" in told.reason
+    assert told.setting_url.endswith("#id_minimum_score")
+
+
+async def test_one_passage_too_many_says_its_rank(tool) -> None:
+    told = await why(await asked(passage_count=1), "Pets")
+
+    assert told.stage in ("passages", "search")
+    assert told.setting == "passage_count"
+    assert told.setting_url.endswith("#id_passage_count")
+
+
+async def test_over_the_token_budget(source, tool) -> None:
+    long_text = "# Jurmala\n\n" + "The office in Jurmala is by the sea. " * 12
+    await in_database(lambda: hand_in(source, jurmala=long_text))
+
+    told = await why(await asked("Where is the office in Jurmala?", context_tokens=100), "Pets")
+
+    assert told.stage == "budget"
+    assert "100 tokens" in told.reason
+    assert told.setting_url.endswith("#id_context_tokens")
+
+
+async def test_what_a_search_does_not_weigh_gets_its_ranks(source, tool) -> None:
+    def crowd() -> None:
+        texts = {
+            f"n{number}": f"# Note {number}\n\nThe office in Riga opens at nine, says note {number}."
+            for number in range(230)
+        }
+        hand_in(source, **texts)
+
+    await in_database(crowd)
+    told = await why(await asked(), "Pets")
+
+    assert told.stage == "search"
+    assert told.reason.startswith("Ranked too low: rank 2")
+    assert "none by words" in told.reason
+    assert told.setting == "search_mode"
+    assert 0 <= float(fact(told, "By meaning")) <= 1
+
+
+async def test_by_words_only_what_shares_none_is_not_found(tool) -> None:
+    told = await why(await asked(search_mode="words"), "Pets")
+
+    assert told.stage == "search"
+    assert told.reason == "It shares no word with the question, and only words were searched."
+
+
+async def test_a_filter_is_told_with_what_the_document_says(source, tool) -> None:
+    def give_countries() -> None:
+        for name, country in (("riga", "LV"), ("berlin", "DE")):
+            pushed = uploads.push(
+                source,
+                [PushedDocument(remote_id=name, text=f"# {name}\n\nThe office opens.", metadata={"country": country})],
+            )
+            sync.run_to_end(pushed.run)
+
+    await in_database(give_countries)
+    trace_id = await filtered({"country": "LV"})
+
+    told = await why(trace_id, "berlin")
+
+    assert told.stage == "filter"
+    assert told.reason == "Excluded by the filter `country = LV`, and it says country = DE."
+    assert ("filter", 1) in [(step.stage, step.count) for step in told.funnel]
+    assert (await why(trace_id, "Pets")).reason.endswith("and it says country = nothing.")
+
+
+async def filtered(filter) -> UUID:
+    """A search of the office with a filter, traced as tools trace theirs."""
+    with tracing.trace(feature="search", slug="office", summary=QUESTION) as record:
+        await retrieval.search(QUESTION, sources=["office"], limit=5, filter=filter)
+    await in_database(tracing.flush)
+    return record.id
+
+
+async def test_a_document_that_the_person_may_not_see_is_told_to_those_who_may(source, tool) -> None:
+    await in_database(lambda: Document.objects.filter(remote_id="pets").update(groups=["hr"]))
+    with acting_as(SYSTEM.acting_for("anna@example.com", ["sales"])):
+        trace_id = await asked()
+
+    told = await why(trace_id, "Pets")
+
+    assert told.stage == "permission"
+    assert told.reason.startswith("anna@example.com may not see it: it is for “hr”")
+    assert told.setting_url == f"/admin/knowledge/document/{told.document.id}/change/"
+
+
+async def test_who_may_not_see_a_document_learns_nothing_of_it(source, tool) -> None:
+    await in_database(lambda: Document.objects.filter(remote_id="pets").update(groups=["hr"]))
+    anna = SYSTEM.acting_for("anna@example.com", ["sales"])
+    with acting_as(anna):
+        trace_id = await asked()
+        hidden, made_up = await why(trace_id, "Pets"), await why(trace_id, "Pots")
+        near = await why(trace_id, "Pets and other animals")
+
+    assert hidden == made_up == near
+    assert (hidden.stage, hidden.documents) == ("never_synced", ())
+    whole = await asked()
+    with acting_as(anna), pytest.raises(NotAllowed):
+        await why(whole, "Opening hours")
+
+
+async def test_what_was_changed_since_is_compared_as_it_is_now(source, tool) -> None:
+    trace_id = await asked(passage_count=1)
+    await in_database(lambda: hand_in(source, pets="# Pets\n\nThe office in Riga opens for cats at nine."))
+
+    told = await why(trace_id, "Pets")
+
+    assert told.stage == "changed_since"
+    assert "As it is now, it comes at place " in told.reason
+    assert "after this answer" in fact(told, "Indexed again")
+
+
+async def test_an_answer_of_an_earlier_version_says_so(tool) -> None:
+    first = await asked()
+    await asked(passage_count=1)
+
+    assert fact(await why(first, "Pets"), "Settings") == "version 1; version 2 is live now"
+
+
+@pytest.mark.parametrize(
+    ("change", "stage"),
+    [
+        ({"recording": "none"}, "not_recorded"),
+        ({"recording": "metadata"}, "not_recorded"),
+        ({"started_at": timezone.now() - timedelta(days=40)}, "expired"),
+    ],
+    ids=["none", "metadata", "too old"],
+)
+async def test_what_is_not_kept_cannot_be_explained(tool, change, stage) -> None:
+    trace_id = await asked()
+
+    def forget() -> None:
+        SpanPayload.objects.filter(span__trace=trace_id).delete()
+        Trace.objects.filter(pk=trace_id).update(**change)
+
+    await in_database(forget)
+    told = await why(trace_id, "Opening hours")
+
+    assert told.stage == stage
+    assert told.funnel == ()
+
+
+async def test_a_stage_that_dropped_it_is_told_with_its_settings(tool) -> None:
+    trace_id = await asked(passage_count=1)
+
+    def note(*stages) -> None:
+        chunk = Chunk.objects.get(document__remote_id="pets")
+        Span.objects.filter(trace=trace_id, name="stages").delete()
+        span = Span.objects.create(
+            id=uuid7(), trace_id=trace_id, name="stages", kind="retrieval", started_at=timezone.now()
+        )
+        kept = [{"name": n, "dropped": [[chunk.pk, rank, 0.31]], "kept": 1, "setting": s} for n, rank, s in stages]
+        SpanPayload.objects.create(span=span, created_at=timezone.now(), output={"stages": kept})
+
+    rerank = {"rerank_model": "tiny", "rerank_candidates": 30, "rerank_top_n": 5}
+    said = {}
+    for stage in [
+        ("minimum_score", 3, {"minimum_score": 0.5}),
+        ("per_document", 3, {"most_per_document": 2}),
+        ("rerank", 7, rerank),
+        ("rerank", 35, rerank),
+        ("passages", 3, {"passage_count": 2}),
+        ("budget", 2, {"context_tokens": 400}),
+        ("something new", 2, None),
+    ]:
+        await in_database(note, stage)
+        told = await why(trace_id, "Pets")
+        assert told.stage == stage[0]
+        said[stage[0], stage[1]] = (told.setting, told.reason)
+        if told.setting:
+            assert told.setting_url.endswith(f"#id_{told.setting}")
+
+    assert said["minimum_score", 3][1].endswith("scored 0.31, and the tool asks for at least 0.50.")
+    assert "after 2 others of the same document" in said["per_document", 3][1]
+    assert said["rerank", 7][0] == "rerank_top_n"
+    assert "tiny kept 5 others of the 30" in said["rerank", 7][1]
+    assert said["rerank", 35][0] == "rerank_candidates"
+    assert "tiny reads the first 30" in said["rerank", 35][1]
+    assert "takes 2" in said["passages", 3][1]
+    assert "400 tokens" in said["budget", 2][1]
+    assert said["something new", 2] == ("", "Left out at the stage “something new”, at rank 2.")
+
+
+@pytest.mark.parametrize("said", ["", "  ", "\0", "\ud800", "x" * 4_001])
+async def test_a_name_that_is_none_is_refused(tool, said) -> None:
+    trace_id = await asked()
+    with pytest.raises(InvalidInput):
+        await why(trace_id, said)
+
+
+@pytest.mark.parametrize("said", ["'; drop table knowledge_document; --", "%_%", "<b>", "{0}", "x" * 4_000, "🦊", "\\"])
+async def test_odd_names_are_only_names(tool, said) -> None:
+    assert (await why(await asked(), said)).stage == "never_synced"
+
+
+async def test_an_unknown_trace_is_not_found(tool) -> None:
+    with pytest.raises(NotFound):
+        await why(uuid4(), "Pets")
+
+
+async def test_asking_changes_nothing_and_its_own_trace_keeps_no_text(source, tool) -> None:
+    await in_database(lambda: hand_in(source, **{f"n{n}": f"The office in Riga opens at {n}." for n in range(110)}))
+    trace_id = await asked()
+    before = await in_database(lambda: list(Trace.objects.values_list("pk", F("status"))))
+
+    await why(trace_id, "Pets")
+    await in_database(tracing.flush)
+
+    own = await in_database(lambda: list(Trace.objects.exclude(pk__in=[pk for pk, _ in before])))
+    assert [trace.feature for trace in own] in ([], ["explain"])
+    assert not await in_database(lambda: SpanPayload.objects.filter(span__trace__in=own).exists())
