@@ -23,6 +23,8 @@ class CitedPassage(Passage):
 
     number: int
     is_cited: bool = False
+    # The reranker's own, on its own scale.
+    rerank_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,20 @@ class Answer:
     duration_ms: float
     # Each sentence that states something, and whether what it cites bears it out.
     sentences: tuple[Sentence, ...] = ()
+    # Counted under a filter only.
+    documents_in_scope: int | None = None
+    # The rerank model failed, and the order before was kept.
+    rerank_failed: bool = False
 
 
 def numbered(passages: Sequence[Passage]) -> tuple[CitedPassage, ...]:
     names = [field.name for field in fields(Passage)]
     return tuple(
-        CitedPassage(**{name: getattr(passage, name) for name in names}, number=number)
+        CitedPassage(
+            **{name: getattr(passage, name) for name in names},
+            number=number,
+            rerank_score=getattr(passage, "rerank_score", None),
+        )
         for number, passage in enumerate(passages, start=1)
     )
 
@@ -109,6 +119,8 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "cost": format(answer.cost.normalize(), "f"),
         "trace_id": str(answer.trace_id),
         "duration_ms": round(answer.duration_ms, 1),
+        "documents_in_scope": answer.documents_in_scope,
+        "rerank_failed": answer.rerank_failed,
     }
 
 
@@ -135,4 +147,5 @@ def passage_as_json(passage: CitedPassage) -> dict[str, Any]:
         "score": passage.score,
         "semantic_score": passage.semantic_score,
         "word_score": passage.word_score,
+        "rerank_score": passage.rerank_score,
     }

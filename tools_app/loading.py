@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from knowledge.models import KnowledgeIndex
-from magnet import prompts
+from magnet import language, prompts
 from magnet.database import cached
 from magnet.default_prompts import RAG_ANSWER
 from magnet.errors import NotConfigured, NotFound
@@ -16,6 +15,7 @@ from magnet.models import AIModel, PromptTemplate
 from magnet.prompt_parts import variables_of
 from magnet.prompts import LoadedPrompt
 from tools_app.models import RagTool, RagToolVersion
+from tools_app.retrieval_loading import LoadedRetrieval, generations_of, retrieval_of
 
 # What answering fills into a prompt template.
 VARIABLES = frozenset({"question", "passages"})
@@ -29,12 +29,11 @@ class LoadedTool:
     name: str
     description: str
     version: int
-    sources: tuple[str, ...]
-    search_mode: Any
-    passage_count: int
-    context_tokens: int
-    minimum_score: float
+    retrieval: LoadedRetrieval
     nothing_found_text: str
+    # By the language of the question.
+    nothing_found_texts: dict[str, str]
+    support_check: str
     prompt: LoadedPrompt
     model: AIModel
     versions: dict[str, Any]
@@ -42,6 +41,10 @@ class LoadedTool:
     @property
     def is_extractive(self) -> bool:
         return is_extractive(self.model)
+
+    def nothing_found(self, question: str) -> str:
+        """What is said when nothing fits, in the language of the question where somebody has written it."""
+        return self.nothing_found_texts.get(language.detect(question), self.nothing_found_text)
 
 
 def is_extractive(model: AIModel) -> bool:
@@ -63,23 +66,20 @@ def read(slug: str, *, version: int | None, draft: bool) -> LoadedTool:
         raise NotFound(f"There is no RAG tool “{slug}”.")
     chosen: RagToolVersion = tool.draft if draft and version is None and tool.draft else tool.version(version)
     prompt = read_prompt(chosen)
-    sources = tuple(chosen.source_slugs())
-    if not sources:
-        raise NotConfigured(f"“{tool.name}” has no knowledge source. Choose one, and publish.")
+    model = chat_model(chosen, prompt, tool_name=tool.name)
+    retrieval = retrieval_of(chosen, tool_name=tool.name, model=model)
     return LoadedTool(
         slug=slug,
         name=tool.name,
         description=tool.description,
         version=chosen.number,
-        sources=sources,
-        search_mode=chosen.search_mode,
-        passage_count=chosen.passage_count,
-        context_tokens=chosen.context_tokens,
-        minimum_score=chosen.minimum_score,
+        retrieval=retrieval,
         nothing_found_text=chosen.nothing_found_text,
+        nothing_found_texts={row["language"]: row["text"] for row in chosen.nothing_found_texts},
+        support_check=chosen.support_check,
         prompt=prompt,
-        model=chat_model(chosen, prompt, tool_name=tool.name),
-        versions=versions_of(slug, chosen, prompt, sources),
+        model=model,
+        versions=versions_of(slug, chosen, prompt, retrieval.sources),
     )
 
 
@@ -89,13 +89,19 @@ def read_prompt(version: RagToolVersion) -> LoadedPrompt:
     prompt = prompts.read(named.slug if named is not None else RAG_ANSWER.slug)
     mentioned = variables_of(prompt.instructions + prompt.prompt)
     needed = {variable.name for variable in prompt.variables if variable.is_needed}
-    unknown = sorted(mentioned & needed - VARIABLES)
+    unknown = sorted(mentioned & needed - VARIABLES - declared_by(prompt.slug))
     if unknown:
         raise NotConfigured(
             f"The prompt template “{prompt.name}” has {{{unknown[0]}}}, which no RAG tool fills in. "
             "Use {question} and {passages}, and publish the template."
         )
     return prompt
+
+
+def declared_by(slug: str) -> set[str]:
+    """The variables that the live template declares itself: callers give them with each question."""
+    live = PromptTemplate.objects.filter(slug=slug).values_list("live__variables", flat=True).first()
+    return {str(variable["name"]) for variable in live or ()}
 
 
 def chat_model(version: RagToolVersion, prompt: LoadedPrompt, *, tool_name: str) -> AIModel:
@@ -108,12 +114,8 @@ def chat_model(version: RagToolVersion, prompt: LoadedPrompt, *, tool_name: str)
 
 
 def versions_of(slug: str, version: RagToolVersion, prompt: LoadedPrompt, sources: Iterable[str]) -> dict[str, Any]:
-    generations = KnowledgeIndex.objects.filter(source__slug__in=sources, status=KnowledgeIndex.Status.LIVE)
     return {
         "rag_tool": {"slug": slug, "version": version.number, "id": version.pk, "revision": version.identity.revision},
         "prompt_template": prompt.as_version(),
-        "indexes": {
-            source: {"generation": number, "id": pk}
-            for source, number, pk in generations.values_list("source__slug", "number", "pk")
-        },
+        "indexes": generations_of(sources),
     }

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from knowledge.retrieval import Passage
 from magnet import prompts
-from magnet.providers.base import ChatRequest, Evidence
-from magnet.tokens import truncate
+from magnet.errors import InvalidInput
+from magnet.prompt_parts import values_for
+from magnet.providers.base import ChatMessage, ChatRequest, Evidence
 from tools_app.answers import CitedPassage, place_of
 from tools_app.citations import without_markers
-from tools_app.loading import LoadedTool
+from tools_app.loading import VARIABLES, LoadedTool
 
 # The longest answer where nobody set one, and what instructions and delimiters take.
 ANSWER_TOKENS, FRAME_TOKENS = 1_000, 600
@@ -22,38 +23,52 @@ CHARACTERS_PER_TOKEN = 2
 DELIMITER = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
 
 
-def within_budget(tool: LoadedTool, question: str, passages: Sequence[Passage]) -> list[Passage]:
-    """The best passages that fit into the room for them; always the first, cut where it must be."""
-    left = room(tool, question)
-    kept: list[Passage] = []
-    for passage in passages:
-        if passage.token_count > left:
-            break
-        kept.append(passage)
-        left -= passage.token_count
-    if passages and not kept:
-        kept.append(cut(passages[0], max_tokens=left))
-    return kept
+@dataclass(frozen=True)
+class Given:
+    """What comes with a question: what was said before, a filter, and variables of the tool's prompt template."""
+
+    history: tuple[ChatMessage, ...] = ()
+    filter: Mapping[str, Any] | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
-def room(tool: LoadedTool, question: str) -> int:
+NOTHING_GIVEN = Given()
+
+
+def refuse_unfit(tool: LoadedTool, variables: Mapping[str, Any]) -> None:
+    """Raises InvalidInput naming each variable that is missing, does not fit, or is filled in by the tool itself."""
+    own = sorted(VARIABLES & set(variables))
+    if own:
+        raise InvalidInput(f"The tool fills in {{{own[0]}}} itself. Leave it out of `variables`.")
+    declared = {variable.name for variable in tool.prompt.variables}
+    values_for(tool.prompt.variables, {**dict.fromkeys(VARIABLES & declared, "-"), **variables})
+
+
+def room(tool: LoadedTool, question: str, *, given: Given = NOTHING_GIVEN) -> int:
     """Tokens for passages: what the tool allows, and no more than its model can read beside the rest."""
     answer = tool.prompt.max_output_tokens or tool.model.max_output_tokens or ANSWER_TOKENS
-    rest = min(answer, tool.model.context_tokens // 2) + FRAME_TOKENS + len(question) // CHARACTERS_PER_TOKEN
-    return max(LEAST_TOKENS, min(tool.context_tokens, tool.model.context_tokens - rest))
+    rest = (
+        min(answer, tool.model.context_tokens // 2)
+        + FRAME_TOKENS
+        + _characters(question, given) // CHARACTERS_PER_TOKEN
+    )
+    return max(LEAST_TOKENS, min(tool.retrieval.context_tokens, tool.model.context_tokens - rest))
 
 
-def cut(passage: Passage, *, max_tokens: int) -> Passage:
-    text = truncate(passage.text, max_tokens)
-    pages = passage.pages.until(len(text)) if passage.pages else None
-    return replace(passage, text=text, end=passage.start + len(text), token_count=max_tokens, pages=pages)
+def _characters(question: str, given: Given) -> int:
+    said = sum(len(turn.text) for turn in given.history)
+    return len(question) + said + sum(len(str(value)) for value in given.variables.values())
 
 
-def request_for(tool: LoadedTool, question: str, passages: Sequence[CitedPassage]) -> ChatRequest:
+def request_for(
+    tool: LoadedTool, question: str, passages: Sequence[CitedPassage], *, given: Given = NOTHING_GIVEN
+) -> ChatRequest:
+    values = {"question": question, "passages": "\n\n".join(delimited(passage) for passage in passages)}
     return prompts.request_for(
         tool.prompt,
-        {"question": question, "passages": "\n\n".join(delimited(passage) for passage in passages)},
+        {**given.variables, **values},
         model=tool.model,
+        history=given.history,
         question=question,
         evidence=tuple(Evidence(p.number, without_markers(p.text), title=p.title) for p in passages),
     )

@@ -12,48 +12,51 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from knowledge import retrieval
 from magnet import gateway
-from magnet.errors import InvalidInput
+from magnet.errors import InvalidInput, MagnetError
 from magnet.models import AIModel
 from magnet.providers import local_embeddings
 from magnet.providers.base import Usage
 from magnet.tracing import SpanRecord, TraceRecord, span, trace
 from magnet.web.streaming import Event
-from tools_app import citations, support
+from tools_app import citations, retrieving, support, support_by_model
 from tools_app.answers import Answer, CitedPassage, as_json, marked, numbered, passage_as_json
 from tools_app.loading import LoadedTool, is_extractive, load
-from tools_app.prompting import request_for, within_budget
+from tools_app.models import RagToolVersion
+from tools_app.prompting import NOTHING_GIVEN, Given, refuse_unfit, request_for, room
+from tools_app.stages import Retrieved
 from tools_app.support import Sentence
 
-__all__ = ["EXTRACTIVE_NOTICE", "Answer", "CitedPassage", "LoadedTool", "answer", "as_json", "load", "stream"]
+__all__ = ["EXTRACTIVE_NOTICE", "Answer", "CitedPassage", "Given", "LoadedTool", "answer", "as_json", "load", "stream"]
 
 MAX_QUESTION_CHARACTERS = 20_000
 # A longer answer is checked in a thread, so that the others go on meanwhile.
 INLINE_CHARACTERS = 3_000
+# What a model may take to check the citations of an answer that somebody waits for.
+JUDGING_SECONDS = 20.0
 # Said wherever a person sees such an answer.
 EXTRACTIVE_NOTICE = "No language model is configured: this answer quotes the documents word for word."
 
 
-async def answer(tool: LoadedTool, question: str) -> Answer:
+async def answer(tool: LoadedTool, question: str, *, given: Given = NOTHING_GIVEN) -> Answer:
     """The whole answer. Raises InvalidInput, ProviderErrors and NotConfigured."""
     question = cleaned(question)
-    with _answering(tool, question) as work:
+    with _answering(tool, question, given) as work:
         passages = await work.find()
         if not passages:
             return work.nothing_found()
-        reply = await gateway.chat(tool.model, request_for(tool, question, passages))
+        reply = await gateway.chat(tool.model, request_for(tool, question, passages, given=given))
         text, cited, invented = citations.check(reply.text, numbers=_numbers(passages))
         return await work.finish(text, passages, cited=cited, invented=invented, usage=reply.usage)
 
 
-async def stream(tool: LoadedTool, question: str) -> AsyncGenerator[Event, None]:
+async def stream(tool: LoadedTool, question: str, *, given: Given = NOTHING_GIVEN) -> AsyncGenerator[Event, None]:
     """The answer in events: started, passages, text…, completed (the whole answer). Errors are raised.
 
     Closing the generator stops the model.
     """
     question = cleaned(question)
-    with _answering(tool, question) as work:
+    with _answering(tool, question, given) as work:
         yield work.started()
         passages = await work.find()
         yield Event("passages", {"passages": [passage_as_json(passage) for passage in passages]})
@@ -88,7 +91,7 @@ async def _write(work: _Answering, passages: Sequence[CitedPassage]) -> AsyncGen
     checking = citations.CitationFilter(_numbers(passages))
     sent: list[str] = []
     usage = Usage()
-    deltas = gateway.stream(work.tool.model, request_for(work.tool, work.question, passages))
+    deltas = gateway.stream(work.tool.model, request_for(work.tool, work.question, passages, given=work.given))
     async with aclosing(deltas):
         async for delta in deltas:
             usage = delta.usage or usage
@@ -109,22 +112,24 @@ def _numbers(passages: Sequence[CitedPassage]) -> range:
 
 
 @contextmanager
-def _answering(tool: LoadedTool, question: str) -> Iterator[_Answering]:
+def _answering(tool: LoadedTool, question: str, given: Given) -> Iterator[_Answering]:
     recording = tool.prompt.recording
     with trace(
         feature="rag_tool", slug=tool.slug, summary=question, versions=tool.versions, recording=recording
     ) as record:
-        yield _Answering(tool, question, record)
+        yield _Answering(tool, question, given, record)
 
 
 class _Answering:
     """A question on its way to an answer, and what it took so far."""
 
-    def __init__(self, tool: LoadedTool, question: str, record: TraceRecord) -> None:
-        self.tool, self.question, self.trace = tool, question, record
+    def __init__(self, tool: LoadedTool, question: str, given: Given, record: TraceRecord) -> None:
+        self.tool, self.question, self.given, self.trace = tool, question, given, record
         # The trace may be that of a longer story, which has paid for other things before.
         self._first_span = len(record.spans)
         self._began_ms = record.elapsed_ms()
+        self.retrieved: Retrieved
+        self._written: int | None = None
         self.finished: Answer
 
     def started(self) -> Event:
@@ -143,15 +148,17 @@ class _Answering:
     async def find(self) -> tuple[CitedPassage, ...]:
         """The passages for the prompt, numbered; none when nothing fits."""
         tool = self.tool
-        found = await retrieval.search(
+        given = self.given
+        refuse_unfit(tool, given.variables)
+        self.retrieved = await retrieving.find(
+            tool.retrieval,
             self.question,
-            sources=tool.sources,
-            limit=tool.passage_count,
-            mode=tool.search_mode,
-            minimum_score=tool.minimum_score,
+            history=given.history,
+            filter=given.filter,
+            room=room(tool, self.question, given=given),
         )
-        with span("choose passages", found=len(found.passages)) as step:
-            passages = numbered(within_budget(tool, self.question, found.passages))
+        with span("choose passages") as step:
+            passages = numbered(self.retrieved.passages)
             step.set(used=len(passages))
             # Whoever deletes one of these documents blanks what is kept here.
             self.trace.documents.extend({passage.document_id for passage in passages})
@@ -159,7 +166,10 @@ class _Answering:
         return passages
 
     def nothing_found(self) -> Answer:
-        self.finished = self._answer(self.tool.nothing_found_text, (), usage=Usage(), is_found=False)
+        text = self.tool.nothing_found(self.question)
+        with span("nothing found") as step:
+            step.keep(input={"question": self.question}, output={"text": text})
+        self.finished = self._answer(text, (), usage=Usage(), is_found=False)
         return self.finished
 
     async def finish(
@@ -173,6 +183,8 @@ class _Answering:
     ) -> Answer:
         with span("check citations", cited=sorted(cited), invented=sorted(invented)) as step:
             step.keep(input={"question": self.question}, output={"text": text})
+        # Whoever checks the sentences writes nothing of the answer.
+        self._written = len(self.trace.spans)
         sentences = await self._supported(text, passages)
         shown = marked(passages, cited=cited, text=text, question=self.question)
         self.finished = replace(self._answer(text, shown, usage=usage, is_found=True), sentences=sentences)
@@ -184,15 +196,29 @@ class _Answering:
             work = partial(support.check, text, passages)
             is_quick = local_embeddings.is_loaded() and len(text) <= INLINE_CHARACTERS
             sentences = work() if is_quick else await asyncio.to_thread(work)
+            if self.tool.support_check == RagToolVersion.SupportCheck.MODEL and not self.tool.is_extractive:
+                sentences = await self._judged(text, sentences, passages)
             step.set(
                 supported=_count(sentences, True), unsupported=_count(sentences, False), open=_count(sentences, None)
             )
             step.keep(output={"sentences": [sentence.as_json() for sentence in sentences]})
         return sentences
 
+    async def _judged(
+        self, text: str, sentences: tuple[Sentence, ...], passages: Sequence[CitedPassage]
+    ) -> tuple[Sentence, ...]:
+        """As a model judges them; an answer does not fail because nobody could check it."""
+        with span("support by a model") as step:
+            try:
+                async with asyncio.timeout(JUDGING_SECONDS):
+                    return await support_by_model.judged(text, sentences, passages, model=self.tool.model)
+            except (MagnetError, TimeoutError) as error:
+                step.fail(error)
+        return sentences
+
     def _answer(self, text: str, passages: tuple[CitedPassage, ...], *, usage: Usage, is_found: bool) -> Answer:
         tool, spans = self.tool, self.trace.spans[self._first_span :]
-        model = _who_wrote(tool, spans)
+        model = _who_wrote(tool, self.trace.spans[self._first_span : self._written])
         return Answer(
             text=text,
             passages=passages,
@@ -206,6 +232,8 @@ class _Answering:
             cost=sum((step.cost for step in spans), Decimal(0)),
             trace_id=self.trace.id,
             duration_ms=self.trace.elapsed_ms() - self._began_ms,
+            documents_in_scope=self.retrieved.documents_in_scope,
+            rerank_failed=self.retrieved.rerank_failed,
         )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from magnet.api.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text
+from tools_app.models.answer_checks import LanguageText
 
 MAX_QUESTION_CHARACTERS = 20_000
 
@@ -29,6 +30,10 @@ class RagToolSettings(BaseModel):
     prompt_template: str | None
     ai_model: str | None
     nothing_found_text: str
+    nothing_found_texts: list[LanguageText]
+    support_check: str
+    analyses_answers: bool
+    categories: list[str]
     header: str
     introduction: str
     sample_questions: list[str]
@@ -50,6 +55,12 @@ class RagToolChanges(Changes):
     prompt_template: Slug | None = None
     ai_model: Slug | None = None
     nothing_found_text: Text | None = None
+    # What is said instead, by the language of the question.
+    nothing_found_texts: list[LanguageText] | None = None
+    # `model_later` leaves it to the background.
+    support_check: Literal["words", "model", "model_later"] | None = None
+    analyses_answers: bool | None = None
+    categories: list[Name] | None = None
     header: Text | None = None
     introduction: Text | None = None
     sample_questions: SampleQuestions | None = None
@@ -96,6 +107,8 @@ class CitedPassageOut(BaseModel):
     score: float
     semantic_score: float | None
     word_score: float | None
+    # The rerank model's own, on its own scale.
+    rerank_score: float | None
 
 
 class SentenceOut(BaseModel):
@@ -135,6 +148,10 @@ class AnswerOut(BaseModel):
     cost: str
     trace_id: UUID
     duration_ms: float
+    # How many documents the filter leaves, counted up to 10,000 in each source; null without one.
+    documents_in_scope: int | None
+    # True where the rerank model failed, and passages stand in the order before.
+    rerank_failed: bool
 
 
 STREAM: dict[str, Any] = {

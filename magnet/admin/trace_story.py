@@ -17,6 +17,8 @@ from magnet.admin.payloads import Known, passage_of
 from magnet.models import Span, Trace
 
 CITATION = re.compile(r"\[(\d{1,3})\]")
+# The steps that hold the text as the caller got it.
+FINAL = ("check citations", "nothing found")
 # What spans are called in the code, and what staff read.
 STEPS = {
     "retrieve": gettext_lazy("Search the sources"),
@@ -44,16 +46,19 @@ def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
     question, answer = trace.summary, ""
     passages: list[Any] = []
     cited: set[Any] = set()
+    is_checked = False
     sentences: list[Any] = []
     for span in spans:
         given, got = in_and_out(span)
-        question = str(given.get("query") or question)
-        if span.kind == Span.Kind.CHAT or span.name == "check citations":
+        question = str(given.get("question") or given.get("query") or question)
+        # What models said before it was on the way there, and what they said after it judges it.
+        if (span.kind == Span.Kind.CHAT and not is_checked) or span.name in FINAL:
             answer = str(got.get("text") or answer)
+            is_checked = span.name in FINAL
         if span.name == "check citations":
             cited = set(span.attributes.get("cited") or [])
         passages = got.get("passages") or passages
-        sentences = got.get("sentences") or sentences
+        sentences = (got.get("sentences") if span.name == "support" else None) or sentences
     shown = [{**passage_of(item), "is_cited": item.get("number") in cited} for item in passages]
     numbers = {passage["number"] for passage in shown}
     return Story(

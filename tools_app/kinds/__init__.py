@@ -7,6 +7,7 @@ from tools_app.kinds.base import Tool, ToolDescription, ToolResult
 from tools_app.kinds.mcp import McpTools
 from tools_app.kinds.prompt import PromptTemplates
 from tools_app.kinds.rag import RagTools
+from tools_app.kinds.retrieval import RetrievalTools
 
 __all__ = ["KINDS", "Tool", "ToolDescription", "ToolResult"]
 
@@ -14,6 +15,7 @@ KINDS: dict[str, type[Tool]] = {
     kind.kind: kind
     for kind in (
         PromptTemplates,
+        RetrievalTools,
         RagTools,
         ApiTools,
         McpTools,

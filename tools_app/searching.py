@@ -1,0 +1,84 @@
+"""Questions to retrieval tools: passages with scores, and how they were found. No language model writes an answer.
+
+found = await searching.search(await searching.load("handbook"), "How do I add a source?")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from magnet.tracing import span, trace
+from tools_app import retrieving
+from tools_app.answers import numbered, passage_as_json
+from tools_app.prompting import NOTHING_GIVEN, Given
+from tools_app.retrieval_loading import LoadedRetrievalTool, load
+from tools_app.stages import Retrieved
+
+__all__ = ["LoadedRetrievalTool", "SearchResult", "as_json", "as_text", "load", "search"]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """`cost` is US dollars."""
+
+    found: Retrieved
+    tool: str
+    version: int
+    cost: Decimal
+    trace_id: UUID
+    duration_ms: float
+
+
+async def search(tool: LoadedRetrievalTool, question: str, *, given: Given = NOTHING_GIVEN) -> SearchResult:
+    """The passages for a cleaned question. Raises InvalidInput, NotFound and ProviderErrors."""
+    with trace(feature="retrieval_tool", slug=tool.slug, summary=question, versions=tool.versions) as record:
+        first_span, began_ms = len(record.spans), record.elapsed_ms()
+        found = await retrieving.find(tool.retrieval, question, history=given.history, filter=given.filter)
+        with span("choose passages", used=len(found.passages)) as step:
+            # Whoever deletes one of these documents blanks what is kept here.
+            record.documents.extend({passage.document_id for passage in found.passages})
+            step.keep(output={"passages": [passage_as_json(passage) for passage in numbered(found.passages)]})
+        return SearchResult(
+            found=found,
+            tool=tool.slug,
+            version=tool.version,
+            cost=sum((step.cost for step in record.spans[first_span:]), Decimal(0)),
+            trace_id=record.id,
+            duration_ms=record.elapsed_ms() - began_ms,
+        )
+
+
+def as_json(result: SearchResult) -> dict[str, Any]:
+    """The result as the API shows it. Money is a decimal string."""
+    found = result.found
+    return {
+        "passages": [_without_citation(passage_as_json(passage)) for passage in numbered(found.passages)],
+        "question": found.question,
+        "queries": list(found.queries),
+        "language": found.language,
+        "filter": found.filter,
+        "documents_in_scope": found.documents_in_scope,
+        "rerank_failed": found.rerank_failed,
+        "stages": [stage.as_json() for stage in found.stages],
+        "tool": result.tool,
+        "version": result.version,
+        "cost": format(result.cost.normalize(), "f"),
+        "trace_id": str(result.trace_id),
+        "duration_ms": round(result.duration_ms, 1),
+    }
+
+
+def _without_citation(passage: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in passage.items() if name != "is_cited"}
+
+
+def as_text(data: dict[str, Any]) -> str:
+    """What a model reads of a result: the passages under their numbers."""
+    parts = []
+    for passage in data["passages"]:
+        title = passage["document"]["title"] or passage["document"]["remote_id"]
+        parts.append(f"[{passage['number']}] {title}\n{passage['text']}")
+    return "\n\n".join(parts) or "Nothing was found."
