@@ -22,6 +22,7 @@ from magnet.admin.base import ObjectPage, ReadOnlyAdmin
 from magnet.admin.menu import INSIGHT, MenuEntry
 from magnet.admin.naming import Name, feature_in_words, parts_in_words, tools_of
 from magnet.admin.payloads import Known, Panel, panels_of, plain
+from magnet.admin.trace_boxes import boxes_of
 from magnet.admin.trace_story import known_to, step_name, story_of, tokens_of
 from magnet.models import Analysis, Feedback, Span, Trace
 from magnet.templatetags.magnet_admin import ago_titled, badge_html, milliseconds, money, thousands
@@ -154,7 +155,7 @@ class TraceAdmin(ReadOnlyAdmin):
             tokens=tokens_of(spans), tool=tools_of([trace])[trace.feature, trace.slug],
             feature=feature_in_words(trace.feature), parts=parts_in_words(trace.versions),
             feedback=Feedback.objects.filter(trace=trace), analysis=Analysis.objects.filter(trace=trace).first(),
-            is_recorded=any(step.panels for step in steps), is_hidden=is_hidden,
+            is_recorded=any(step.panels for step in steps), is_hidden=is_hidden, boxes=boxes_of(request, trace),
         )  # fmt: skip
 
 

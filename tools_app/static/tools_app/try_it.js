@@ -202,6 +202,7 @@ function tell(done) {
     spent,
     done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
   ];
+  document.dispatchEvent(new CustomEvent("magnet:answered", { detail: done.trace_id }));
   const trace = panel.dataset.traceUrl.replace(ANY_ID, encodeURIComponent(done.trace_id));
   facts.replaceChildren(...parts.filter(Boolean).map((part) => element("span", { text: part })));
   if (trace) {
