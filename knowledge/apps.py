@@ -10,7 +10,9 @@ class KnowledgeConfig(AppConfig):
         # Tables can be imported only now.
         from knowledge import vectors
         from knowledge.models.documents import are_hidden
-        from magnet import trace_texts
+        from knowledge.transfer import SourceKind
+        from magnet import trace_texts, transfer
 
         vectors.check_settings()
         trace_texts.ask(are_hidden)
+        transfer.register(SourceKind())

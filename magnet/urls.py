@@ -12,6 +12,7 @@ from magnet.web import health
 # In the order in which the reference shows them: what callers need first stands first.
 ROUTERS = (
     ("/rag-tools", "tools_app.api.router"),
+    ("/retrieval-tools", "tools_app.api_retrieval_tools.router"),
     ("/api-tools", "tools_app.api_api_tools.router"),
     ("/api-servers", "tools_app.api_api_servers.router"),
     ("/mcp-servers", "tools_app.api_mcp_servers.router"),

@@ -1,0 +1,97 @@
+"""Export and import over the API: a key moves what it could read and write by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+from pydantic import Field
+
+from magnet import transfer
+from magnet.api.schemas import Given, Text
+from magnet.callers import Caller
+from magnet.database import in_database
+from magnet.errors import InvalidInput
+from magnet.web.auth import Needs, caller_of
+
+YAML = "application/yaml; charset=utf-8"
+MOST_NAMED = 1_000
+
+
+class SignedIn(Needs):
+    """Anybody who is known: which scopes are needed depends on the kinds of objects that are named."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    async def __call__(self, request: HttpRequest) -> Caller:
+        return await caller_of(request)
+
+
+class Chosen(Given):
+    object: list[Text] = Field(default=[], max_length=MOST_NAMED, description="kind/slug; repeat it for several")
+    all: bool = Field(default=False, description="everything that can be moved")
+    dependencies: bool = Field(default=True, description="with everything that the objects depend on")
+    without: list[Text] = Field(default=[], max_length=MOST_NAMED, description="kinds or kind/slug to leave out")
+
+
+class Import(Given):
+    document: str | dict[str, Any] = Field(description="what an export answered: YAML or JSON as text, or an object")
+    dry_run: bool = False
+    publish: bool = Field(default=False, description="publish what comes in; without it, drafts are made")
+
+
+class ChangeOut(Given):
+    field: str
+    before: str
+    after: str
+
+
+class StepOut(Given):
+    object: str
+    state: str
+    changes: list[ChangeOut]
+    missing: list[str]
+    reason: str
+    notes: list[str]
+
+
+class PlanOut(Given):
+    dry_run: bool
+    is_possible: bool
+    counts: dict[str, int]
+    steps: list[StepOut]
+    to_do: list[str]
+
+
+router = Router(tags=["Moving configuration"])
+AS_YAML = {"responses": {200: {"content": {"application/yaml": {"schema": {"type": "string"}}}}}}
+
+
+@router.get("/export", response=None, auth=SignedIn(), openapi_extra=AS_YAML)
+async def export_configuration(request: HttpRequest, chosen: Query[Chosen]) -> HttpResponse:
+    """Write objects and what they depend on as YAML, without secrets. Needs the scope `read` of each kind in it."""
+    if bool(chosen.object) == chosen.all:
+        raise InvalidInput("Name objects, such as object=rag-tools/handbook, or send all=true.")
+    return HttpResponse(await in_database(_exported, chosen), content_type=YAML)
+
+
+@router.post("/import", response=PlanOut, auth=SignedIn())
+async def import_configuration(request: HttpRequest, body: Import) -> Any:
+    """Take in what an export wrote, all of it or nothing. Needs `write` of each kind in it, and `publish` to publish.
+
+    With `dry_run` it says what would change. 409 comes with the plan when something is missing or does not fit.
+    """
+    return await in_database(_imported, body)
+
+
+def _exported(chosen: Chosen) -> str:
+    named = transfer.everything() if chosen.all else [transfer.reference(each) for each in chosen.object]
+    return transfer.export(named, with_dependencies=chosen.dependencies, without=chosen.without)
+
+
+def _imported(body: Import) -> dict[str, Any]:
+    carry_out = transfer.plan if body.dry_run else transfer.apply
+    plan = carry_out(transfer.read(body.document), publish=body.publish)
+    return {"dry_run": body.dry_run, **plan.as_json()}
