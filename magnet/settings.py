@@ -331,7 +331,12 @@ Q_CLUSTER = {
     },
 }
 # What the clock calls, and after how many minutes again.
-SCHEDULED_JOBS = {"magnet.alerts.send_due": 1, "knowledge.jobs.tick": 1, "knowledge.jobs.sweep": 24 * 60}
+SCHEDULED_JOBS = {
+    "magnet.alerts.send_due": 1,
+    "knowledge.jobs.tick": 1,
+    "tools_app.jobs.analyse_answers": 1,
+    "knowledge.jobs.sweep": 24 * 60,
+}
 # What every cluster calls with each of its signs of life, every five seconds: quick, and no matter how often.
 CALLED_WITH_EVERY_BEAT = ["knowledge.recovery.go_on"]
 # Commands that run all the time beside the clusters, because what they do may take longer than any task.

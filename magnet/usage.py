@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, TruncDate
 from magnet.models import Span, Trace
 
 # Work on indexes, previews and bare searches cost, but they are no questions that somebody waits to be answered.
-ANSWERS = ~Q(feature__in=("sync", "reindex", "comparison", "preview", "search", "other"))
+ANSWERS = ~Q(feature__in=("sync", "reindex", "comparison", "preview", "search", "analysis", "other"))
 # A table on a page, and a file that a spreadsheet still opens.
 MAX_ROWS = 200
 

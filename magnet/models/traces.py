@@ -22,7 +22,16 @@ class TraceQuerySet(models.QuerySet["Trace"]):
             # Held in one order: of two that delete, neither waits for the other for ever.
             held = list(payloads.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
             blanked = SpanPayload.objects.filter(pk__in=held).update(input=None, output=None, is_blanked=True)
+            _blank_analyses(documents)
         return int(blanked)
+
+
+def _blank_analyses(documents: Sequence[UUID]) -> None:
+    """What a model said of sentences may quote the documents."""
+    analyses: Any = Trace._meta.get_field("analysis").related_model
+    quoting = analyses.objects.filter(trace__documents__overlap=list(documents)).exclude(sentences=None).order_by("pk")
+    held = list(quoting.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+    analyses.objects.filter(pk__in=held).update(sentences=None)
 
 
 class Trace(models.Model):
