@@ -56,6 +56,9 @@ class ChoosePassword(PasswordResetConfirmView):
     post_reset_login_backend = "django.contrib.auth.backends.ModelBackend"
     token_generator: Any = Links()
 
+    def get_success_url(self) -> str:
+        return super().get_success_url() if self.user.is_staff else reverse("ask")
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Somebody else has seen a link that did not come by mail: whoever uses it has not proved the address."""
         came_by_mail = mailed_links.check_token(self.user, self.request.session.get(INTERNAL_RESET_SESSION_TOKEN))

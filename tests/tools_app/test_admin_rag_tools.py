@@ -28,6 +28,7 @@ def settings_of(tool, **changes):
         "passage_count": version.passage_count, "context_tokens": version.context_tokens,
         "minimum_score": version.minimum_score, "nothing_found_text": version.nothing_found_text,
         "support_check": version.support_check,
+        "link_titles": version.link_titles, **({"takes_feedback": "on"} if version.takes_feedback else {}),
         "sources": [row.source_id for row in version.tool_sources.all()],
         "seen_revision": tool.revision, **changes,
     }  # fmt: skip

@@ -236,3 +236,26 @@ def test_a_signed_in_person_holds_no_connection_while_the_model_writes(live_api,
                 assert every_connection_is_back()
                 return
     pytest.fail("No text came.")
+
+
+# -- How it is shown -------------------------------------------------------------------------------------------------
+
+
+async def test_how_a_tool_is_shown_is_told_and_changed_like_every_setting(api, tool):
+    assert tool["live"]["settings"]["link_titles"] == "document"
+    changes = {"header": "Ask the office", "sample_questions": [" When? ", "Where?"], "takes_feedback": False}
+
+    changed = (await api.patch(PATH, json=changes)).json()["draft"]["settings"]
+
+    assert (changed["header"], changed["sample_questions"]) == ("Ask the office", ["When?", "Where?"])
+    assert (changed["takes_feedback"], changed["opens_passages"]) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sample_questions", ["?"] * 13), ("sample_questions", [" "]), ("link_titles", "colour"), ("header", "x" * 121)],
+)
+async def test_what_cannot_be_shown_is_refused_by_name(api, tool, field, value):
+    refused = await api.patch(PATH, json={field: value})
+
+    assert (refused.status_code, [name.split(".")[0] for name in refused.json()["errors"]]) == (422, [field])

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from magnet import groups
+from magnet.admin.invitations import link_for
 from magnet.default_prompts import ensure_default_prompts
 from magnet.models import User
 from tests import factories
@@ -98,6 +99,16 @@ def test_signing_out_works_without_the_admin(tool, asker):
 
     assert response.headers["Location"] == "/ask/"
     assert client.get("/ask/").status_code == 302
+
+
+def test_an_invited_colleague_without_the_admin_arrives_where_they_can_ask(tool, asker):
+    client = Client()
+    form = client.get(link_for(asker), follow=True).redirect_chain[-1][0]
+
+    response = client.post(form, {"new_password1": f"{PASSWORD}!", "new_password2": f"{PASSWORD}!"})
+
+    assert response.headers["Location"] == "/ask/"
+    assert "Staff help" in client.get("/ask/").content.decode()
 
 
 # -- What can be asked ---------------------------------------------------------------------------------------------
