@@ -57,7 +57,8 @@ class ChoosePassword(PasswordResetConfirmView):
     token_generator: Any = Links()
 
     def get_success_url(self) -> str:
-        return super().get_success_url() if self.user.is_staff else reverse("ask")
+        person: Any = self.user
+        return super().get_success_url() if person.is_staff else reverse("ask")
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Somebody else has seen a link that did not come by mail: whoever uses it has not proved the address."""
