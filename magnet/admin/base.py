@@ -21,8 +21,10 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 from unfold.widgets import INPUT_CLASSES
 
+from magnet import transfer
 from magnet.admin import deletion, read_only
 from magnet.admin.menu import MenuEntry
+from magnet.admin.moving import export_one, export_selected
 from magnet.configuration import free_slug
 from magnet.errors import MagnetError
 from magnet.models import AuditEntry
@@ -71,6 +73,8 @@ class MagnetAdmin(ModelAdmin):
         """Deleting is done one by one, on a page that says what goes with it."""
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
+        if transfer.kind_of_model(self.model) is not None:
+            actions["export"] = (export_selected, "export", gettext_lazy("Export with what they depend on"))
         return actions
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -88,7 +92,7 @@ class MagnetAdmin(ModelAdmin):
                 self.admin_site.admin_view(self._object_view(page)),
                 name=self.url_name(page.route),
             )
-            for page in self.object_pages()
+            for page in (*self.object_pages(), *self.moving_pages())
         ]
         return [*own, *super().get_urls()]
 
@@ -159,12 +163,29 @@ class MagnetAdmin(ModelAdmin):
                 "active": tab.route == active,
                 "has_permission": self.allows(request, tab.permission, obj),
             }
-            for tab in self.shown_tabs(request, obj)
+            for tab in self.all_tabs(request, obj)
         ]
         return [{"models": [{"name": str(self.opts), "detail": True}], "items": items}] if items else []
 
+    def all_tabs(self, request: HttpRequest, obj: Model) -> Sequence[Tab]:
+        """With “Where used” for all that can be moved, beside the form of those that have no tabs of their own."""
+        shown = self.shown_tabs(request, obj)
+        return (*(shown or (SETTINGS_TAB,)), USED_TAB) if transfer.kind_of_model(self.model) else shown
+
     def shown_tabs(self, request: HttpRequest, obj: Model) -> Sequence[Tab]:
         return self.tabs
+
+    # -- Where it is used, and how it is moved -------------------------------------------------------------------
+
+    def moving_pages(self) -> Sequence[ObjectPage]:
+        if transfer.kind_of_model(self.model) is None:
+            return ()
+        return ObjectPage("used", self.used_page), ObjectPage("export", export_one)
+
+    def used_page(self, request: HttpRequest, obj: Any) -> HttpResponseBase:
+        uses = deletion.uses_of(obj)
+        export_url = self.url_of(obj, "export")
+        return self.page(request, obj, "magnet/used.html", tab="used", uses=uses, export_url=export_url)
 
     # -- The form ----------------------------------------------------------------------------------------------
 
@@ -177,7 +198,8 @@ class MagnetAdmin(ModelAdmin):
     ) -> Any:
         context: dict[str, Any] = {"show_save_and_continue": False, "show_save_and_add_another": False}
         context["save_label"] = self.save_label
-        obj = self.get_object(request, object_id) if object_id and self.tabs else None
+        has_tabs = bool(self.tabs) or transfer.kind_of_model(self.model) is not None
+        obj = self.get_object(request, object_id) if object_id and has_tabs else None
         if obj is not None:
             context["tab_list"] = self.tab_list(request, obj, active="")
         return super().changeform_view(request, object_id, form_url, {**context, **(extra_context or {})})
@@ -333,3 +355,4 @@ def changed_fields(message: Any) -> list[str]:
 
 
 SETTINGS_TAB = Tab("", gettext_lazy("Settings"), permission="view")
+USED_TAB = Tab("used", gettext_lazy("Where used"))

@@ -22,11 +22,12 @@ class Use:
     kind: str
     label: str
     url: str = ""
+    versions: tuple[str, ...] = ()
 
 
 def uses_of(obj: Model) -> list[Use]:
     """What refers to `obj` and forbids deleting it."""
-    return [Use(capfirst(use.kind), use.name, page_of(use.row)) for use in uses.uses_of(obj)]
+    return [Use(capfirst(use.kind), use.name, page_of(use.row), use.versions) for use in uses.uses_of(obj)]
 
 
 def page_of(row: Model) -> str:

@@ -31,6 +31,7 @@ ICONS = {"openai": "auto_awesome", "azure_openai": "cloud", "local": "memory"}
 class ProviderAdmin(KindFirstAdmin):
     menu = [
         MenuEntry(MODELS, 1, gettext_lazy("Providers"), "hub", "admin:magnet_provider_changelist"),
+        MenuEntry(MODELS, 8, gettext_lazy("Move configuration"), "move_up", "admin:move"),
         MenuEntry(MODELS, 9, gettext_lazy("Plug-ins"), "extension", "admin:plugins"),
     ]
     question = gettext_lazy("Who runs the models?")

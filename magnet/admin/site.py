@@ -20,6 +20,7 @@ from unfold.sites import UnfoldAdminSite
 from magnet.admin.base import MagnetAdmin, wants_json
 from magnet.admin.invitations import choose_password
 from magnet.admin.menu import SECTIONS
+from magnet.admin.moving import move_page
 from magnet.admin.plugins import plugins_page
 from magnet.admin.sign_in import SignInForm, after_sign_in
 from magnet.admin.usage import usage_page
@@ -44,6 +45,7 @@ class MagnetAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         return [
             path("usage/", self.admin_view(usage_page), name="usage"),
+            path("move/", self.admin_view(move_page), name="move"),
             path("plugins/", self.admin_view(plugins_page), name="plugins"),
             # Whoever follows an invitation cannot sign in yet, so the link itself is the proof.
             path("choose-password/<uidb64>/<token>/", choose_password, name="choose_password"),

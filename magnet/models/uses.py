@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import PROTECT, RESTRICT
+from django.utils.translation import gettext as _
 
 from magnet.errors import StillInUse
 
@@ -23,6 +24,8 @@ class Use:
     name: str
     slug: str
     row: models.Model = field(compare=False, repr=False)
+    # Which of its versions: “live version 3”, “version 1”. Empty for what has none.
+    versions: tuple[str, ...] = ()
 
 
 def uses_of(row: models.Model) -> list[Use]:
@@ -36,13 +39,27 @@ def uses_of(row: models.Model) -> list[Use]:
 
 def uses_by(users: Iterable[models.Model]) -> list[Use]:
     """Without repetition: a version stands for its tool, a tool's line in a table for that tool."""
-    seen = {(type(row), row.pk): row for row in map(known_as, users)}
-    uses = [use_by(row) for row in seen.values()]
+    seen: dict[tuple[type[models.Model], Any], tuple[models.Model, set[tuple[int, str]]]] = {}
+    for user in users:
+        row = known_as(user)
+        seen.setdefault((type(row), row.pk), (row, set()))[1].update(version_of(user))
+    uses = [use_by(row, [label for _number, label in sorted(versions)]) for row, versions in seen.values()]
     return sorted(uses, key=lambda use: (use.kind, use.name))
 
 
-def use_by(row: models.Model) -> Use:
-    return Use(str(row._meta.verbose_name), str(row), str(getattr(row, "slug", "")), row)
+def use_by(row: models.Model, versions: Iterable[str] = ()) -> Use:
+    slug = str(getattr(row, "slug", ""))
+    return Use(str(row._meta.verbose_name), str(row), slug, row, versions=tuple(versions))
+
+
+def version_of(user: models.Model) -> list[tuple[int, str]]:
+    """The version that uses something, by its number and in words; none where the user has no versions."""
+    version: Any = getattr(user, "version", user)
+    identity: Any = getattr(version, "identity", None)
+    if not isinstance(identity, models.Model):
+        return []
+    state = {identity.live_id: _("live version %(n)d"), identity.draft_id: _("draft, version %(n)d")}  # type: ignore[attr-defined]
+    return [(version.number, str(state.get(version.pk, _("version %(n)d")) % {"n": version.number}))]
 
 
 def known_as(row: models.Model) -> models.Model:
