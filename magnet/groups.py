@@ -10,7 +10,17 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 APPS = ("magnet", "knowledge", "tools_app", "agents", "conversations", "auth")
-WORK = ("prompttemplate", "knowledgesource", "document", "ragtool", "apiserver", "apitool", "mcpserver", "mcptool")
+WORK = (
+    "prompttemplate",
+    "knowledgesource",
+    "document",
+    "retrievaltool",
+    "ragtool",
+    "apiserver",
+    "apitool",
+    "mcpserver",
+    "mcptool",
+)
 SEEN = (*WORK, "syncrun")
 INSIGHT = ("trace", "span", "publication")
 PLATFORM = ("provider", "aimodel")
@@ -40,7 +50,7 @@ EDITING = (
     *_named(["view"], (*INSIGHT, *PLATFORM, *ALERTS)),
     *_named(["add", "change", "delete"], ("webhook",)),
 )
-PUBLISHING = _named(["publish"], ("prompttemplate", "ragtool"))
+PUBLISHING = _named(["publish"], ("prompttemplate", "retrievaltool", "ragtool"))
 
 STANDARD_GROUPS = (
     StandardGroup("Owner", _("Everything, also people, keys and providers."), None),

@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from magnet.default_prompts import ensure_default_prompts
 from tests import factories
 from tests.fixtures_api import bearer
-from tools_app.models import ApiServer, ApiTool, RagTool
+from tools_app.models import ApiServer, ApiTool, RagTool, RetrievalTool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,6 +20,7 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 SLUGS = {
     "knowledge-sources": "office",
     "rag-tools": "ask",
+    "retrieval-tools": "look",
     "prompt-templates": "rag-answer",
     "providers": "built-in",
     "api-servers": "shop",
@@ -43,6 +44,7 @@ def furnished(transactional_db, settings, tmp_path):
     source = factories.source("office")
     factories.push(source, pets="# Pets\n\nDogs are welcome.")
     RagTool.objects.create_live(slug="ask", name="Ask", settings={"sources": [source]})
+    RetrievalTool.objects.create_live(slug="look", name="Look", settings={"sources": [source]})
     shop = ApiServer.objects.create(slug="shop", name="Shop")
     ApiTool.objects.create(
         slug="orders", name="Orders", server=shop, path="/orders", is_mocked=True, mock_response="{}"

@@ -37,10 +37,12 @@ async def answer_question(request: HttpRequest, slug: str, body: Question) -> Ht
     """Answer a question with citations; streamed when asked with Accept: text/event-stream."""
     tool = await rag.load(slug, version=body.version)
     # Before the first event: afterwards it is too late for a status.
-    question = rag.cleaned(body.question)
+    question, given = rag.cleaned(body.question), body.given()
+    rag.refuse_unfit(tool, given.variables)
+    body.act_for_user()
     if wants_stream(request):
-        return event_stream(rag.stream(tool, question), instance=request.path)
-    return json_response(rag.as_json(await rag.answer(tool, question)))
+        return event_stream(rag.stream(tool, question, given=given), instance=request.path)
+    return json_response(rag.as_json(await rag.answer(tool, question, given=given)))
 
 
 @router.post("/{slug}/answers/{trace_id}/feedback", response=FeedbackOut, auth=RUN)
@@ -113,7 +115,7 @@ async def get_rag_tool_version(request: HttpRequest, slug: str, number: int) -> 
 
 # -- Finding and showing -------------------------------------------------------------------------------------------
 
-RELATED = ("prompt_template", "ai_model")
+RELATED = ("prompt_template", "ai_model", "rerank_model")
 
 
 def rows() -> Any:
@@ -150,12 +152,18 @@ def _given(body: RagToolChanges) -> dict[str, Any]:
     settings = body.sent(without=versioned.NOT_SETTINGS)
     for name, model, slug in (
         ("ai_model", AIModel, body.ai_model),
+        ("rerank_model", AIModel, body.rerank_model),
         ("prompt_template", PromptTemplate, body.prompt_template),
     ):
         if name in settings:
             settings[name] = configuration.named(model, slug, field=name)
     if settings.get("sources") is not None:
         settings["sources"] = configuration.all_named(KnowledgeSource, settings["sources"], field="sources")
+    boosts = settings.get("source_boosts")
+    if boosts is not None:
+        settings["source_boosts"] = [boost.model_dump() for boost in boosts]
+    if body.nothing_found_texts is not None:
+        settings["nothing_found_texts"] = [each.model_dump() for each in body.nothing_found_texts]
     return {name: value for name, value in settings.items() if name != "sources" or value is not None}
 
 

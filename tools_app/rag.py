@@ -27,7 +27,18 @@ from tools_app.prompting import NOTHING_GIVEN, Given, refuse_unfit, request_for,
 from tools_app.stages import Retrieved
 from tools_app.support import Sentence
 
-__all__ = ["EXTRACTIVE_NOTICE", "Answer", "CitedPassage", "Given", "LoadedTool", "answer", "as_json", "load", "stream"]
+__all__ = [
+    "EXTRACTIVE_NOTICE",
+    "Answer",
+    "CitedPassage",
+    "Given",
+    "LoadedTool",
+    "answer",
+    "as_json",
+    "load",
+    "refuse_unfit",
+    "stream",
+]
 
 MAX_QUESTION_CHARACTERS = 20_000
 # A longer answer is checked in a thread, so that the others go on meanwhile.

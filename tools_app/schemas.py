@@ -7,26 +7,19 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from magnet.api.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text
+from magnet.api.schemas import Name, PositiveInt, Slug, Text
 from tools_app.models.answer_checks import LanguageText
+from tools_app.prompting import Given as Asking
+from tools_app.retrieval_schemas import AskedWith, RetrievalChanges, RetrievalSettingsOut, Sources
 
 MAX_QUESTION_CHARACTERS = 20_000
-
-SearchMode = Literal["hybrid", "meaning", "words"]
-Sources = Annotated[list[Slug], Field(min_length=1, max_length=100)]
-
 
 # Counted and measured by the version itself.
 SampleQuestions = Annotated[list[Text], Field(max_length=1_000)]
 LinkTitles = Literal["document", "heading", "url"]
 
 
-class RagToolSettings(BaseModel):
-    sources: list[str]
-    search_mode: str
-    passage_count: int
-    context_tokens: int
-    minimum_score: float
+class RagToolSettings(RetrievalSettingsOut):
     prompt_template: str | None
     ai_model: str | None
     nothing_found_text: str
@@ -42,16 +35,7 @@ class RagToolSettings(BaseModel):
     opens_passages: bool
 
 
-class RagToolChanges(Changes):
-    name: Name | None = None
-    description: Text | None = None
-    tags: Tags | None = None
-    revision: PositiveInt | None = None
-    sources: Sources | None = None
-    search_mode: SearchMode | None = None
-    passage_count: int | None = None
-    context_tokens: int | None = None
-    minimum_score: float | None = None
+class RagToolChanges(RetrievalChanges):
     prompt_template: Slug | None = None
     ai_model: Slug | None = None
     nothing_found_text: Text | None = None
@@ -75,10 +59,15 @@ class NewRagTool(RagToolChanges):
     sources: Sources
 
 
-class Question(Given):
+class Question(AskedWith):
     question: str = Field(min_length=1, max_length=MAX_QUESTION_CHARACTERS)
     # By default the live version.
     version: PositiveInt | None = None
+    # Of the tool's prompt template, beside those that the tool fills in itself.
+    variables: Annotated[dict[str, Any], Field(max_length=50)] = {}
+
+    def given(self) -> Asking:
+        return Asking(self.turns(), self.filter, self.variables)
 
 
 class CitedDocument(BaseModel):
