@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from knowledge.admin.reading import Mark, Part, part_of, rendered
 from knowledge.metadata_fields import mapping_of, typed
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
+from magnet.models import Trace
 
 # The side list of a part; a part has about this many chunks at most.
 MAX_CHUNKS = 400
+MAX_ANSWERS = 5
 
 
 def document_context(request: HttpRequest, document: Document) -> dict[str, Any]:
@@ -34,10 +36,17 @@ def document_context(request: HttpRequest, document: Document) -> dict[str, Any]
             passage=(passage[0] - part.start, passage[1] - part.start) if passage else None,
         ),
         "metadata": [(key, plain(value)) for key, value in document.metadata.items()],
+        "answers": answers_with(document) if request.user.has_perm("magnet.view_trace") else [],
         # A link of a document is a link of somebody else's making.
         "is_web_address": document.url.startswith(("https://", "http://")),
         "has_changed": bool(request.GET.get("hash")) and request.GET["hash"] != document.content_hash,
     }
+
+
+def answers_with(document: Document) -> list[Trace]:
+    """The last answers whose passages it gave."""
+    rows = Trace.objects.filter(documents__contains=[document.pk]).exclude(summary="")
+    return list(rows.only("pk", "summary", "started_at").order_by("-started_at")[:MAX_ANSWERS])
 
 
 def fields_of(document: Document, *, index: KnowledgeIndex | None) -> dict[str, Any]:

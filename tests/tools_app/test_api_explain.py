@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.urls import reverse
@@ -105,7 +105,7 @@ async def test_asking_costs_few_statements(api, source, django_assert_max_num_qu
 
     def counted() -> None:
         with django_assert_max_num_queries(12):
-            explain._opened(trace_id, "pets")
+            explain._opened(UUID(trace_id), "pets")
 
     await in_database(counted)
 
@@ -128,3 +128,14 @@ def test_beside_try_it_the_box_is_there_for_those_who_may_read_traces(owner, mem
 
     assert "data-why-not" in owner.get(page).content.decode()
     assert "data-why-not" not in member("Viewer").get(page).content.decode()
+
+
+async def test_the_page_of_a_document_names_the_answers_that_it_was_found_for(api, source, owner, member) -> None:
+    trace_id = await asked(api)
+
+    def shown(client) -> str:
+        page = reverse("admin:knowledge_document_change", args=[Document.objects.get(remote_id="pets").pk])
+        return client.get(page).content.decode()
+
+    assert f"/admin/magnet/trace/{trace_id}/change/" in await in_database(shown, owner)
+    assert trace_id not in await in_database(lambda: shown(member("Viewer")))

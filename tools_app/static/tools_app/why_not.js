@@ -100,6 +100,7 @@ function show(told) {
   if (told.facts.length) parts.push(facts(told.facts));
   answer.replaceChildren(...parts);
   answer.hidden = false;
+  answer.scrollIntoView({ block: "nearest", behavior: "smooth" });
 }
 
 function heading({ stage, document: found }) {
