@@ -18,6 +18,7 @@ from knowledge.readers import READERS
 from knowledge.stores import STORES
 from magnet.providers import PROVIDERS
 from tools_app.api_auth import AUTHS
+from tools_app.mcp_transports import TRANSPORTS
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("magnet", "knowledge", "tools_app", "agents", "conversations")
@@ -31,6 +32,7 @@ REGISTERED: dict[str, dict[str, Any]] = {
     "knowledge/stores": STORES,
     "magnet/providers": PROVIDERS,
     "tools_app/api_auth": AUTHS,
+    "tools_app/mcp_transports": TRANSPORTS,
 }
 KINDS = [
     pytest.param(folder, kind, found, id=f"{folder.split('/')[1]}-{kind}")
@@ -108,7 +110,11 @@ def test_every_kind_is_labelled_and_tested(folder, kind, found):
 def test_edges_know_no_tables():
     rooms = ("connectors", "readers", "chunkers", "stores")
     edges = python_files(
-        "magnet/providers", "tools_app/api_auth", "tools_app/openapi", *(f"knowledge/{room}" for room in rooms)
+        "magnet/providers",
+        "tools_app/api_auth",
+        "tools_app/mcp_transports",
+        "tools_app/openapi",
+        *(f"knowledge/{room}" for room in rooms),
     )
     guilty = [
         path

@@ -103,9 +103,9 @@ async def _asked(
 
 
 async def _once(server: McpServer, ask: Callable[[Session], Awaitable[T]], wire: Wire) -> T:
-    from tools_app.mcp_protocol import MCPError
-
     async with _session(server) as session:
+        from tools_app.mcp_protocol import MCPError
+
         was_new = session.is_new
         try:
             with watched(wire):

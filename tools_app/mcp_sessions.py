@@ -11,7 +11,7 @@ import contextvars
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -123,8 +123,8 @@ class Session:
             self._is_dead = True
 
     async def _open_and_wait(self) -> None:
-        from tools_app.mcp_protocol import connected
-
+        # Seconds of importing, which the others on this loop need not wait for.
+        connected = await asyncio.to_thread(_protocol)
         endpoint, opened = endpoint_of(self.server, self.wire), self.server.transport_class.opened
         async with (
             asyncio.timeout(self.server.timeout_seconds) as limit,
@@ -146,6 +146,12 @@ class Session:
                 is_idle = False
             except TimeoutError:
                 is_idle = True
+
+
+def _protocol() -> Callable[..., AbstractAsyncContextManager[Any]]:
+    from tools_app.mcp_protocol import connected
+
+    return connected
 
 
 def key_of(server: McpServer) -> str:

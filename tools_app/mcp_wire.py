@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from magnet.errors import AddressRefused, FetchFailed
+from magnet.errors import AddressRefused, FetchFailed, MagnetError
 from magnet.outbound.async_http import any_authority
 from magnet.outbound.async_transport import CheckedAsyncTransport
 from magnet.outbound.http import user_agent
@@ -122,9 +122,17 @@ class Signed(httpx2.Auth):
         if (request.url.scheme, request.url.netloc.decode()) != self._origin and not self._is_same(request):
             yield request
             return
-        response = yield self._with(request, await self._sign(False))
-        if response.status_code == 401 and (newer := await self._sign(True)) is not None:
+        response = yield self._with(request, await self._signature(anew=False))
+        if response.status_code == 401 and (newer := await self._signature(anew=True)) is not None:
             yield self._with(request, newer)
+
+    async def _signature(self, *, anew: bool) -> Signature | None:
+        try:
+            return await self._sign(anew)
+        except MagnetError as error:
+            if (wire := _current.get()) is not None:
+                wire.failure = error
+            raise
 
     def _is_same(self, request: httpx2.Request) -> bool:
         own = httpx2.URL("://".join(self._origin))

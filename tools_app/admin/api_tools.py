@@ -143,7 +143,7 @@ class ApiToolAdmin(MagnetAdmin):
             context |= {
                 "run_url": f"/api/api-tools/{tool.slug}/run",
                 "trace_url": reverse("admin:magnet_trace_change", args=[ANY_TRACE]),
-                "try_fields": try_fields(tool),
+                "try_fields": try_fields(tool.arguments),
                 "as_json": json.dumps(
                     {"arguments": tool.arguments, "places": tool.places}, ensure_ascii=False, indent=2
                 ),
@@ -152,9 +152,9 @@ class ApiToolAdmin(MagnetAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-def try_fields(tool: ApiTool) -> list[dict[str, Any]]:
+def try_fields(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """The fields of “Try it”: a list where there are choices, else by type; objects and lists as JSON."""
-    properties = tool.arguments.get("properties", {})
+    properties = schema.get("properties", {})
     return [
         {
             "name": row.name,
@@ -163,7 +163,7 @@ def try_fields(tool: ApiTool) -> list[dict[str, Any]]:
             "is_required": row.is_required,
             "choices": choices_of(properties[row.name]),
         }
-        for row in rows_of(Table(tool.arguments, tool.places))
+        for row in rows_of(Table(schema, {}))
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from magnet.admin.naming import Name, brings_names
-from tools_app.models import ApiTool, RagTool
+from tools_app.models import ApiTool, McpTool, RagTool
 
 
 @brings_names("rag_tool")
@@ -21,3 +21,12 @@ def rag_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
 def api_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
     rows = ApiTool.objects.filter(slug__in=slugs).only("pk", "slug", "name")
     return {row.slug: Name(row.name, reverse("admin:tools_app_apitool_change", args=[row.pk])) for row in rows}
+
+
+@brings_names("mcp_tool")
+def mcp_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
+    """By “server/tool”."""
+    servers = {str(slug).partition("/")[0] for slug in slugs}
+    rows = McpTool.objects.filter(server__slug__in=servers).select_related("server")
+    named = {row.full_slug: Name(row.name, reverse("admin:tools_app_mcptool_change", args=[row.pk])) for row in rows}
+    return {slug: named[slug] for slug in slugs if slug in named}

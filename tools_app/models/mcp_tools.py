@@ -81,8 +81,8 @@ class McpServer(RemoteServer):
 
     @property
     def place(self) -> str:
-        """Where it is, in a sentence or a list."""
-        return self.url or str(self.config.get("command", ""))
+        """Where it is, in a sentence or a list: without a query, which may hold a key."""
+        return self.url.partition("?")[0] or str(self.config.get("command", ""))
 
     def leads_elsewhere(self, changes: dict[str, Any]) -> bool:
         """As for every server; a secret of a command is for that very command."""

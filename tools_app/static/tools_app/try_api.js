@@ -1,4 +1,4 @@
-// "Try it" of an API tool: the fields become arguments, and the answer is shown as it came.
+// "Try it" of an API tool or an MCP tool: the fields become arguments, and the answer is shown as it came.
 import { element, read, token } from "../magnet/requests.js";
 
 for (const panel of document.querySelectorAll("[data-try-api]")) {
@@ -46,16 +46,23 @@ function call(url, given) {
 }
 
 function tell(panel, part, result) {
-  const { content } = result;
+  // An MCP tool answers in blocks, which are shown as a model reads them.
+  const content = result.text ?? result.content;
   const text = typeof content === "string" ? content : JSON.stringify(content, null, 2);
   show(part("content"), content === null ? "" : text);
-  show(part("note"), result.note);
-  const said = result.is_mocked ? "The example." : `Status ${result.status}, ${Math.round(result.duration_ms)} ms.`;
+  show(part("note"), result.note ?? "");
+  const time = `${Math.round(result.duration_ms)} ms`;
+  const said = result.is_mocked ? "The example." : facts(result, time);
   part("facts").replaceChildren(said, " ");
   if (panel.dataset.traceUrl) {
     const address = panel.dataset.traceUrl.replace("00000000-0000-0000-0000-000000000000", result.trace_id);
     part("facts").append(element("a", { text: "Trace", classes: "mg-link", attributes: { href: address } }));
   }
+}
+
+function facts(result, time) {
+  if (result.status) return `Status ${result.status}, ${time}.`;
+  return result.is_ok ? `Answered, ${time}.` : `Answered with an error, ${time}.`;
 }
 
 function show(place, text) {
