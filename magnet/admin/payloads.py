@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -82,7 +83,9 @@ def message_of(message: Any) -> dict[str, str]:
 
 def passage_of(passage: Any) -> dict[str, Any]:
     document = passage.get("document") or {}
-    place = f"?start={int(passage.get('start') or 0)}&end={int(passage.get('end') or 0)}#passage"
+    # The hash is the text's of that day: the page says when the document has changed since.
+    at = {"start": int(passage.get("start") or 0), "end": int(passage.get("end") or 0)}
+    place = f"?{urlencode({**at, 'hash': passage.get('content_hash') or ''})}#passage"
     url = reverse("admin:knowledge_document_change", args=[document["id"]]) + place if document.get("id") else ""
     return {
         "number": passage.get("number"),
