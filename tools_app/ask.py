@@ -98,7 +98,7 @@ def answers_are_quotes(slug: str) -> bool:
         return False
 
 
-def pages_of_the_admin(request: HttpRequest) -> dict[str, str]:
+def pages_of_the_admin(request: HttpRequest) -> dict[str, Any]:
     """The pages about a passage and an answer, for those who may open them."""
     pages = {
         "document_url": ("knowledge.view_document", "admin:knowledge_document_change"),
