@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema_rs
 
@@ -18,6 +19,8 @@ from magnet.errors import InvalidInput
 
 DEEPEST_SCHEMA, LARGEST_SCHEMA = 60, 50_000
 DEEPEST_VALUE, LARGEST_VALUE = 200, 1_000_000
+# With each definition counted as often as it is referred to.
+MOST_REFERRED = 100_000
 MOST_FAULTS = 20
 LONGEST_SENTENCE = 300
 # Steps of one pattern on one text: some milliseconds.
@@ -32,7 +35,7 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
 
     Raises InvalidInput where the schema itself cannot be used.
     """
-    if _is_beyond(value, depth=DEEPEST_VALUE, size=LARGEST_VALUE):
+    if is_beyond(value, depth=DEEPEST_VALUE, size=LARGEST_VALUE):
         return [f"The value is nested deeper than {DEEPEST_VALUE} levels or has more than {LARGEST_VALUE:,} parts."]
     validator = _compiled(_written(schema))
     return [_sentence(error) for error, _ in zip(_errors(validator, value), range(MOST_FAULTS), strict=False)]
@@ -46,11 +49,12 @@ def check_schema(schema: Any) -> None:
 
 
 def _written(schema: dict[str, Any]) -> str:
-    if _is_beyond(schema, depth=DEEPEST_SCHEMA, size=LARGEST_SCHEMA):
+    if is_beyond(schema, depth=DEEPEST_SCHEMA, size=LARGEST_SCHEMA):
         raise InvalidInput(
             f"The JSON schema is nested deeper than {DEEPEST_SCHEMA} levels or has more than {LARGEST_SCHEMA:,} parts. "
             "Make it simpler."
         )
+    _refuse_multiplying(schema)
     try:
         return json.dumps(schema)
     except (TypeError, ValueError) as error:
@@ -70,6 +74,49 @@ def _compiled(schema: str) -> jsonschema_rs.Validator:
         )
     except (jsonschema_rs.ValidationError, ValueError) as error:
         raise InvalidInput(f"This is not a JSON schema that can be used: {_reason(error)}") from error
+
+
+def _refuse_multiplying(schema: dict[str, Any]) -> None:
+    """Twenty definitions that each refer twice to the next one are a million to the validator."""
+    targets = _targets(schema)
+    costs: dict[int, int] = {}
+
+    def cost(node: Any) -> int:
+        if id(node) in costs:
+            return costs[id(node)]
+        # What refers back to itself goes on only as deep as the value.
+        costs[id(node)] = 0
+        refs = (node.get("$ref"), node.get("$dynamicRef")) if isinstance(node, dict) else ()
+        referred = [targets[unquote(ref)] for ref in refs if isinstance(ref, str) and unquote(ref) in targets]
+        costs[id(node)] = 1 + sum(cost(part) for part in (*_parts(node), *referred) if isinstance(part, dict | list))
+        return costs[id(node)]
+
+    try:
+        is_too_much = cost(schema) > MOST_REFERRED
+    except RecursionError:
+        is_too_much = True
+    if is_too_much:
+        raise InvalidInput("The definitions of the JSON schema refer to each other too often. Make it simpler.")
+
+
+def _targets(schema: dict[str, Any]) -> dict[str, Any]:
+    """What references may name inside of a schema: places, anchors and ids."""
+    found: dict[str, Any] = {}
+    level: list[tuple[str, Any]] = [("#", schema)]
+    while level:
+        found.update(level)
+        for _, node in level:
+            if isinstance(node, dict):
+                named = {f"#{node.get('$anchor')}", f"#{node.get('$dynamicAnchor')}", str(node.get("$id"))}
+                found.update(dict.fromkeys(named, node))
+        level = [pair for place, node in level for pair in _placed(place, node)]
+    return found
+
+
+def _placed(place: str, node: Any) -> Iterator[tuple[str, Any]]:
+    parts: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, part in parts:
+        yield f"{place}/{str(key).replace('~', '~0').replace('/', '~1')}", part
 
 
 def _refuse_to_fetch(uri: str) -> Any:
@@ -113,7 +160,7 @@ def _cut(text: str) -> str:
     return f"{text[:LONGEST_SENTENCE]}…" if len(text) > LONGEST_SENTENCE else f"{text.rstrip('.')}."
 
 
-def _is_beyond(value: Any, *, depth: int, size: int) -> bool:
+def is_beyond(value: Any, *, depth: int, size: int) -> bool:
     """Whether `value` is too deep or too large, found out without recursion."""
     level: list[Any] = [value]
     counted = 0

@@ -93,3 +93,21 @@ def test_a_schema_or_value_that_is_nested_without_end_is_refused_instead_of_foll
 
 def test_only_the_first_faults_of_thousands_are_told():
     assert len(faults({"items": {"type": "string"}}, list(range(10_000)))) == 20
+
+
+@pytest.mark.parametrize("ref", ["#/$defs/a{}", "#/%24defs/a{}", "#a{}"])
+def test_a_schema_whose_definitions_multiply_is_refused_instead_of_being_checked_for_ever(ref):
+    doubled = {
+        f"a{number}": {"$anchor": f"a{number}", "anyOf": [{"$ref": ref.format(number + 1)}] * 2} for number in range(40)
+    }
+    schema = {"$ref": ref.format(0), "$defs": {**doubled, "a40": {"$anchor": "a40", "type": "string"}}}
+
+    with pytest.raises(InvalidInput, match="refer to each other too often"):
+        check_schema(schema)
+
+
+def test_a_schema_that_refers_to_itself_goes_as_deep_as_the_value():
+    tree = {"properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}, "additionalProperties": False}
+
+    assert faults(tree, {"left": {"right": {}}}) == []
+    assert faults(tree, {"left": {"right": {"up": 1}}}) == ["There is no `up` in `left.right`."]
