@@ -14,6 +14,7 @@ from tools_app.models import RagTool
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ANSWER = "/api/rag-tools/office/answer"
+NOWHERE = "/api/traces/00000000-0000-0000-0000-000000000001/feedback"
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ async def test_an_answer_of_another_tool_or_of_nobody_is_not_there(integrator) -
     trace_id = await asked(integrator)
 
     wrong_tool = await integrator.post(f"/api/rag-tools/garden/answers/{trace_id}/feedback", json={"rating": "like"})
-    nowhere = await integrator.post(f"/api/traces/00000000-0000-0000-0000-000000000001/feedback", json={"rating": "like"})
+    nowhere = await integrator.post(NOWHERE, json={"rating": "like"})
 
     assert (wrong_tool.status_code, nowhere.status_code) == (404, 404)
 
