@@ -3,83 +3,34 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from django.db.models import F
 from django.utils import timezone
 
-from knowledge import disabling, retrieval, sync, uploads
+from knowledge import disabling, retrieval, uploads
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeSource
 from knowledge.uploads import PushedDocument
 from magnet import tracing
 from magnet.callers import SYSTEM, acting_as
-from magnet.database import forget_configuration, in_database
-from magnet.default_prompts import ensure_default_prompts
-from magnet.errors import InvalidInput, NotAllowed, NotFound
-from magnet.ids import uuid7
-from magnet.models import Span, SpanPayload, Trace
+from magnet.database import in_database
+from magnet.errors import NotAllowed
 from tests import factories
-from tools_app import rag
-from tools_app.explain import explain
+from tests.tools_app.explaining import QUESTION, asked, fact, hand_in, index, office, tool_of, why
 from tools_app.models import RagTool
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("searching")]
-
-DOCUMENTS = {
-    "opening": "# Opening hours\n\nThe office in Riga opens at nine and closes at five.",
-    "parking": "# Parking\n\nVisitors park their cars behind the building, next to the bakery.",
-    "pets": "# Pets\n\nDogs are welcome on Fridays. Cats stay at home.",
-}
-QUESTION = "When does the office in Riga open?"
 
 
 @pytest.fixture
 def source(settings, tmp_path) -> KnowledgeSource:
     settings.MEDIA_ROOT = tmp_path
-    ensure_default_prompts()
-    made = factories.source("office")
-    hand_in(made, **DOCUMENTS)
-    return made
-
-
-def hand_in(to: KnowledgeSource, **texts: str) -> None:
-    """Documents whose title is their first heading, as if a file had said it."""
-    documents = [
-        PushedDocument(remote_id=key, title=text.splitlines()[0].removeprefix("# "), text=text)
-        for key, text in texts.items()
-    ]
-    sync.run_to_end(uploads.push(to, documents).run)
+    return office()
 
 
 @pytest.fixture
-def tool(source):
-    settings = {"sources": [source], "minimum_score": 0}
-    return RagTool.objects.create_live(slug="office", name="Ask the office", settings=settings)
-
-
-async def asked(question: str = QUESTION, **changes) -> UUID:
-    """Ask with these settings; the id of the trace, which is written."""
-
-    def publish() -> None:
-        tool = RagTool.objects.get(slug="office")
-        tool.edit(changes)
-        tool.publish()
-
-    if changes:
-        await in_database(publish)
-    forget_configuration()
-    answer = await rag.answer(await rag.load("office"), question)
-    await in_database(tracing.flush)
-    return answer.trace_id
-
-
-async def why(trace_id: UUID, document: str):
-    return await explain(trace_id, document)
-
-
-def fact(explanation, name: str) -> str:
-    return dict(explanation.facts)[name]
+def tool(source) -> RagTool:
+    return tool_of(source)
 
 
 async def test_a_cited_document_is_named_by_title_id_or_address(tool) -> None:
@@ -262,11 +213,8 @@ async def test_by_words_only_what_shares_none_is_not_found(tool) -> None:
 async def test_a_filter_is_told_with_what_the_document_says(source, tool) -> None:
     def give_countries() -> None:
         for name, country in (("riga", "LV"), ("berlin", "DE")):
-            pushed = uploads.push(
-                source,
-                [PushedDocument(remote_id=name, text=f"# {name}\n\nThe office opens.", metadata={"country": country})],
-            )
-            sync.run_to_end(pushed.run)
+            text = f"# {name}\n\nThe office opens."
+            index(source, [PushedDocument(remote_id=name, text=text, metadata={"country": country})])
 
     await in_database(give_countries)
     trace_id = await filtered({"country": "LV"})
@@ -330,97 +278,3 @@ async def test_an_answer_of_an_earlier_version_says_so(tool) -> None:
     await asked(passage_count=1)
 
     assert fact(await why(first, "Pets"), "Settings") == "version 1; version 2 is live now"
-
-
-@pytest.mark.parametrize(
-    ("change", "stage"),
-    [
-        ({"recording": "none"}, "not_recorded"),
-        ({"recording": "metadata"}, "not_recorded"),
-        ({"started_at": timezone.now() - timedelta(days=40)}, "expired"),
-    ],
-    ids=["none", "metadata", "too old"],
-)
-async def test_what_is_not_kept_cannot_be_explained(tool, change, stage) -> None:
-    trace_id = await asked()
-
-    def forget() -> None:
-        SpanPayload.objects.filter(span__trace=trace_id).delete()
-        Trace.objects.filter(pk=trace_id).update(**change)
-
-    await in_database(forget)
-    told = await why(trace_id, "Opening hours")
-
-    assert told.stage == stage
-    assert told.funnel == ()
-
-
-async def test_a_stage_that_dropped_it_is_told_with_its_settings(tool) -> None:
-    trace_id = await asked(passage_count=1)
-
-    def note(*stages) -> None:
-        chunk = Chunk.objects.get(document__remote_id="pets")
-        Span.objects.filter(trace=trace_id, name="stages").delete()
-        span = Span.objects.create(
-            id=uuid7(), trace_id=trace_id, name="stages", kind="retrieval", started_at=timezone.now()
-        )
-        kept = [{"name": n, "dropped": [[chunk.pk, rank, 0.31]], "kept": 1, "setting": s} for n, rank, s in stages]
-        SpanPayload.objects.create(span=span, created_at=timezone.now(), output={"stages": kept})
-
-    rerank = {"rerank_model": "tiny", "rerank_candidates": 30, "rerank_top_n": 5}
-    said = {}
-    for stage in [
-        ("minimum_score", 3, {"minimum_score": 0.5}),
-        ("per_document", 3, {"most_per_document": 2}),
-        ("rerank", 7, rerank),
-        ("rerank", 35, rerank),
-        ("passages", 3, {"passage_count": 2}),
-        ("budget", 2, {"context_tokens": 400}),
-        ("something new", 2, None),
-    ]:
-        await in_database(note, stage)
-        told = await why(trace_id, "Pets")
-        assert told.stage == stage[0]
-        said[stage[0], stage[1]] = (told.setting, told.reason)
-        if told.setting:
-            assert told.setting_url.endswith(f"#id_{told.setting}")
-
-    assert said["minimum_score", 3][1].endswith("scored 0.31, and the tool asks for at least 0.50.")
-    assert "after 2 others of the same document" in said["per_document", 3][1]
-    assert said["rerank", 7][0] == "rerank_top_n"
-    assert "tiny kept 5 others of the 30" in said["rerank", 7][1]
-    assert said["rerank", 35][0] == "rerank_candidates"
-    assert "tiny reads the first 30" in said["rerank", 35][1]
-    assert "takes 2" in said["passages", 3][1]
-    assert "400 tokens" in said["budget", 2][1]
-    assert said["something new", 2] == ("", "Left out at the stage “something new”, at rank 2.")
-
-
-@pytest.mark.parametrize("said", ["", "  ", "\0", "\ud800", "x" * 4_001])
-async def test_a_name_that_is_none_is_refused(tool, said) -> None:
-    trace_id = await asked()
-    with pytest.raises(InvalidInput):
-        await why(trace_id, said)
-
-
-@pytest.mark.parametrize("said", ["'; drop table knowledge_document; --", "%_%", "<b>", "{0}", "x" * 4_000, "🦊", "\\"])
-async def test_odd_names_are_only_names(tool, said) -> None:
-    assert (await why(await asked(), said)).stage == "never_synced"
-
-
-async def test_an_unknown_trace_is_not_found(tool) -> None:
-    with pytest.raises(NotFound):
-        await why(uuid4(), "Pets")
-
-
-async def test_asking_changes_nothing_and_its_own_trace_keeps_no_text(source, tool) -> None:
-    await in_database(lambda: hand_in(source, **{f"n{n}": f"The office in Riga opens at {n}." for n in range(110)}))
-    trace_id = await asked()
-    before = await in_database(lambda: list(Trace.objects.values_list("pk", F("status"))))
-
-    await why(trace_id, "Pets")
-    await in_database(tracing.flush)
-
-    own = await in_database(lambda: list(Trace.objects.exclude(pk__in=[pk for pk, _ in before])))
-    assert [trace.feature for trace in own] in ([], ["explain"])
-    assert not await in_database(lambda: SpanPayload.objects.filter(span__trace__in=own).exists())

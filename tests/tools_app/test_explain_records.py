@@ -1,0 +1,126 @@
+"""What an explanation rests on: what a trace has kept, what it has not, and names that nobody foresaw."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from knowledge.models import Chunk, KnowledgeSource
+from magnet import tracing
+from magnet.database import in_database
+from magnet.errors import InvalidInput, NotFound
+from magnet.ids import uuid7
+from magnet.models import Span, SpanPayload, Trace
+from tests.tools_app.explaining import asked, hand_in, office, tool_of, why
+from tools_app.models import RagTool
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("searching")]
+
+
+@pytest.fixture
+def source(settings, tmp_path) -> KnowledgeSource:
+    settings.MEDIA_ROOT = tmp_path
+    return office()
+
+
+@pytest.fixture
+def tool(source) -> RagTool:
+    return tool_of(source)
+
+
+@pytest.mark.parametrize(
+    ("change", "stage"),
+    [
+        ({"recording": "none"}, "not_recorded"),
+        ({"recording": "metadata"}, "not_recorded"),
+        ({"started_at": timezone.now() - timedelta(days=40)}, "expired"),
+    ],
+    ids=["none", "metadata", "too old"],
+)
+async def test_what_is_not_kept_cannot_be_explained(tool, change, stage) -> None:
+    trace_id = await asked()
+
+    def forget() -> None:
+        SpanPayload.objects.filter(span__trace=trace_id).delete()
+        Trace.objects.filter(pk=trace_id).update(**change)
+
+    await in_database(forget)
+    told = await why(trace_id, "Opening hours")
+
+    assert told.stage == stage
+    assert told.funnel == ()
+
+
+async def test_a_stage_that_dropped_it_is_told_with_its_settings(tool) -> None:
+    trace_id = await asked(passage_count=1)
+
+    def note(*stages) -> None:
+        chunk = Chunk.objects.get(document__remote_id="pets")
+        Span.objects.filter(trace=trace_id, name="stages").delete()
+        span = Span.objects.create(
+            id=uuid7(), trace_id=trace_id, name="stages", kind="retrieval", started_at=timezone.now()
+        )
+        kept = [{"name": n, "dropped": [[chunk.pk, rank, 0.31]], "kept": 1, "setting": s} for n, rank, s in stages]
+        SpanPayload.objects.create(span=span, created_at=timezone.now(), output={"stages": kept})
+
+    rerank = {"rerank_model": "tiny", "rerank_candidates": 30, "rerank_top_n": 5}
+    said = {}
+    for stage in [
+        ("minimum_score", 3, {"minimum_score": 0.5}),
+        ("per_document", 3, {"most_per_document": 2}),
+        ("rerank", 7, rerank),
+        ("rerank", 35, rerank),
+        ("passages", 3, {"passage_count": 2}),
+        ("budget", 2, {"context_tokens": 400}),
+        ("something new", 2, None),
+    ]:
+        await in_database(note, stage)
+        told = await why(trace_id, "Pets")
+        assert told.stage == stage[0]
+        said[stage[0], stage[1]] = (told.setting, told.reason)
+        if told.setting:
+            assert told.setting_url.endswith(f"#id_{told.setting}")
+
+    assert said["minimum_score", 3][1].endswith("scored 0.31, and the tool asks for at least 0.50.")
+    assert "after 2 others of the same document" in said["per_document", 3][1]
+    assert said["rerank", 7][0] == "rerank_top_n"
+    assert "tiny kept 5 others of the 30" in said["rerank", 7][1]
+    assert said["rerank", 35][0] == "rerank_candidates"
+    assert "tiny reads the first 30" in said["rerank", 35][1]
+    assert "takes 2" in said["passages", 3][1]
+    assert "400 tokens" in said["budget", 2][1]
+    assert said["something new", 2] == ("", "Left out at the stage “something new”, at rank 2.")
+
+
+@pytest.mark.parametrize("said", ["", "  ", "\0", "\ud800", "x" * 4_001])
+async def test_a_name_that_is_none_is_refused(tool, said) -> None:
+    trace_id = await asked()
+    with pytest.raises(InvalidInput):
+        await why(trace_id, said)
+
+
+@pytest.mark.parametrize("said", ["'; drop table knowledge_document; --", "%_%", "<b>", "{0}", "x" * 4_000, "🦊", "\\"])
+async def test_odd_names_are_only_names(tool, said) -> None:
+    assert (await why(await asked(), said)).stage == "never_synced"
+
+
+async def test_an_unknown_trace_is_not_found(tool) -> None:
+    with pytest.raises(NotFound):
+        await why(uuid4(), "Pets")
+
+
+async def test_asking_changes_nothing_and_its_own_trace_keeps_no_text(source, tool) -> None:
+    await in_database(lambda: hand_in(source, **{f"n{n}": f"The office in Riga opens at {n}." for n in range(110)}))
+    trace_id = await asked()
+    before = await in_database(lambda: list(Trace.objects.values_list("pk", F("status"))))
+
+    await why(trace_id, "Pets")
+    await in_database(tracing.flush)
+
+    own = await in_database(lambda: list(Trace.objects.exclude(pk__in=[pk for pk, _ in before])))
+    assert [trace.feature for trace in own] in ([], ["explain"])
+    assert not await in_database(lambda: SpanPayload.objects.filter(span__trace__in=own).exists())
