@@ -17,6 +17,7 @@ from magnet.errors import InvalidInput
 # With everything that aliases repeat. The largest public documents have half a million.
 MOST_PARTS = 3_000_000
 DEEPEST = 200
+CHARACTERS_OF_A_PART = 50
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 CONSTANTS: dict[str, Any] = {
@@ -71,10 +72,12 @@ class _Builder:
         return self.root
 
     def take_ScalarEvent(self, event: Any) -> None:
-        self.count(1)
+        # Long texts count for more: an alias to one of them is cheap to keep, and dear once it is written out.
+        weight = 1 + len(event.value) // CHARACTERS_OF_A_PART
+        self.count(weight)
         value = scalar(event.value, tag=event.tag, is_plain=event.implicit[0])
         if event.anchor:
-            self.anchors[event.anchor] = (value, 1)
+            self.anchors[event.anchor] = (value, weight)
         self.put(value, is_merge=event.value == MERGE_KEY and event.implicit[0])
 
     def take_AliasEvent(self, event: Any) -> None:

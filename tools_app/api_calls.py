@@ -131,7 +131,7 @@ async def sent(tool: ApiTool, arguments: dict[str, Any]) -> Answered:
         raise InvalidInput(f"The path of “{tool.name}” leads away from its server.")
     signed = await api_sign_in.signature(server)
     response = await asked(tool, ready, signed)
-    if response.status == 401 and api_sign_in.forget_token(server):
+    if response.status == 401 and api_sign_in.forget_token(server, refused=signed):
         # The token ended early. A refused request was not acted on, so it may be sent again.
         signed = await api_sign_in.signature(server)
         response = await asked(tool, ready, signed)

@@ -232,7 +232,8 @@ def apply(
     server: ApiServer, document: dict[str, Any], *, chosen: Iterable[str] | str | None = None, url: str = ""
 ) -> Plan:
     """Make, change and retire tools as `plan` says; what is gone from the document is kept and no longer called."""
-    ApiServer.objects.select_for_update(no_key=True).get(pk=server.pk)
+    # As it stands now: while the document was fetched, somebody may have entered another address, and its secrets.
+    server = ApiServer.objects.select_for_update(no_key=True).get(pk=server.pk)
     slugs, steps, made = _FreeSlugs(), [], []
     for decision in _decisions(server, document, chosen):
         step = decision.step

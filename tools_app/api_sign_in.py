@@ -53,9 +53,15 @@ def secrets_of(server: RemoteServer, signed: Signature) -> Iterable[str]:
     return {*signed.secrets, *(str(value) for value in server.secrets.values())}
 
 
-def forget_token(server: RemoteServer) -> bool:
-    """Whether there was one; the next call asks for another."""
-    return _tokens.pop(key_of(server), None) is not None
+def forget_token(server: RemoteServer, *, refused: Signature | None = None) -> bool:
+    """Whether there was one; the next call asks for another.
+
+    With what was `refused`, a token that another call has got since then stays, and serves the next call.
+    """
+    token, _ends_at = _tokens.get(key_of(server), ("", 0.0))
+    if token and (refused is None or any(token in value for value in refused.headers.values())):
+        del _tokens[key_of(server)]
+    return bool(token)
 
 
 def key_of(server: RemoteServer) -> str:
@@ -113,7 +119,7 @@ def answer_of(response: Response) -> dict[str, Any]:
 def seconds_of(value: Any) -> float:
     try:
         return min(max(float(value), 0.0), 86_400.0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return USUAL_SECONDS
 
 

@@ -7,13 +7,16 @@ publish. What is used of a document is checked where it is used.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from magnet import safe_yaml
-from magnet.errors import InvalidInput, TooLarge
+from magnet.errors import AddressRefused, InvalidInput, TooLarge
+from magnet.outbound.addresses import host_and_port
 
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
+LONGEST_URL = 500
 
 
 def read(content: bytes) -> dict[str, Any]:
@@ -50,19 +53,33 @@ def title_of(document: dict[str, Any]) -> str:
 
 def base_url_of(document: dict[str, Any], *, found_at: str = "") -> str:
     """Where the document says that the API is, with the defaults of its variables; empty where it does not say."""
-    if "swagger" in document:
-        host, schemes = document.get("host"), document.get("schemes") or ["https"]
-        scheme = "https" if "https" in schemes else str(schemes[0])
-        return f"{scheme}://{host}{document.get('basePath') or ''}".rstrip("/") if host else ""
+    url = _old_url(document) if "swagger" in document else _first_server(document)
+    try:
+        url = urljoin(found_at, url) if found_at and url else url
+        host_and_port(url)
+    except (ValueError, AddressRefused):
+        return ""
+    return url.rstrip("/") if len(url) <= LONGEST_URL else ""
+
+
+def _old_url(document: dict[str, Any]) -> str:
+    host, schemes = document.get("host"), document.get("schemes")
+    first = schemes[0] if isinstance(schemes, list) and schemes and "https" not in schemes else "https"
+    return f"{first}://{host}{document.get('basePath') or ''}" if host else ""
+
+
+def _first_server(document: dict[str, Any]) -> str:
     servers = document.get("servers")
     server = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], dict) else {}
     given = server.get("variables")
     variables = given if isinstance(given, dict) else {}
-    url = str(server.get("url") or "")
-    for name, variable in variables.items():
-        url = url.replace(f"{{{name}}}", str(variable.get("default", "")) if isinstance(variable, dict) else "")
-    url = urljoin(found_at, url) if found_at and url else url
-    return url.rstrip("/") if urlsplit(url).scheme in ("http", "https") else ""
+
+    def default_of(found: re.Match[str]) -> str:
+        variable = variables.get(found[1], found[0])
+        return str(variable.get("default", ""))[:LONGEST_URL] if isinstance(variable, dict) else str(variable)
+
+    # In one pass: a default that names other variables would make a short address endless.
+    return re.sub(r"{([^{}]+)}", default_of, str(server.get("url") or "")[:LONGEST_URL])
 
 
 def _from_json(text: str) -> Any:

@@ -41,6 +41,6 @@ class References:
 def _child(node: Any, key: str, *, ref: str) -> Any:
     if isinstance(node, dict) and key in node:
         return node[key]
-    if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+    if isinstance(node, list) and key.isdecimal() and len(key) < 9 and int(key) < len(node):
         return node[int(key)]
     raise InvalidInput(f"It refers to {ref[:200]}, which is not in the document.")
