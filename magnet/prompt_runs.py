@@ -167,7 +167,7 @@ class _Run:
 def checked(text: str, prompt: LoadedPrompt) -> tuple[Any, list[str]]:
     """The parsed answer, and in sentences what does not fit."""
     try:
-        data = from_json(unfenced(text))
+        data = from_json(unfenced(text), allow_inf_nan=False)
     except ValueError as error:
         return None, [f"It is not JSON: {error}."]
     if prompt.response_format != "schema" or not prompt.response_schema:

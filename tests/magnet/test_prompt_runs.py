@@ -150,6 +150,15 @@ async def test_json_that_fits_its_schema_comes_back_as_data(model, fake_openai) 
     assert fake_openai.requests[-1].body["response_format"]["json_schema"]["schema"] == MOOD
 
 
+async def test_a_number_that_json_does_not_know_is_repaired(model, fake_openai) -> None:
+    await in_database(lambda: template(prompt="Score?", response_format="json"))
+    fake_openai.script(Scripted(text='{"score": NaN}'), Scripted(text='{"score": 1}'))
+
+    reply = await run()
+
+    assert (reply.data, reply.is_repaired) == ({"score": 1}, True)
+
+
 async def test_json_that_does_not_fit_is_repaired_once_and_both_calls_are_paid_for(model, fake_openai) -> None:
     await in_database(lambda: template(prompt="Mood?", response_format="schema", response_schema=MOOD))
     usage = {"prompt_tokens": 10, "completion_tokens": 5}
