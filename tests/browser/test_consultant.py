@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.browser.test_support_lead import SECONDS, add_tool, add_upload_source, ask
+from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -65,6 +66,9 @@ def test_the_page_of_an_answer_explains_it_later(page, photograph):
     a_tool_that_asks_for_too_much(page, mark)
     ask(page, QUESTION)
     page.get_by_text("How it came about").wait_for(timeout=60 * SECONDS)
+    address = page.get_by_role("link", name="How it came about").get_attribute("href")
+    # It is written a moment after its answer.
+    assert eventually(lambda: "data-why-not" in page.request.get(address).text(), seconds=60)
     with page.expect_popup() as opened:
         page.get_by_role("link", name="How it came about").click()
     trace = opened.value
