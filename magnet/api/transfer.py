@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
@@ -16,7 +16,8 @@ from magnet.errors import InvalidInput
 from magnet.web.auth import Needs, caller_of
 
 YAML = "application/yaml; charset=utf-8"
-MOST_NAMED = 1_000
+# They stand in the address, which a server reads up to some 64 kB.
+MOST_NAMED = 100
 
 
 class SignedIn(Needs):
@@ -29,11 +30,14 @@ class SignedIn(Needs):
         return await caller_of(request)
 
 
+Reference = Annotated[Text, Field(max_length=200)]
+
+
 class Chosen(Given):
-    object: list[Text] = Field(default=[], max_length=MOST_NAMED, description="kind/slug; repeat it for several")
+    object: list[Reference] = Field(default=[], max_length=MOST_NAMED, description="kind/slug; repeat it for several")
     all: bool = Field(default=False, description="everything that can be moved")
     dependencies: bool = Field(default=True, description="with everything that the objects depend on")
-    without: list[Text] = Field(default=[], max_length=MOST_NAMED, description="kinds or kind/slug to leave out")
+    without: list[Reference] = Field(default=[], max_length=MOST_NAMED, description="kinds or kind/slug to leave out")
 
 
 class Import(Given):
