@@ -43,7 +43,8 @@ def test_a_new_name_in_the_admin_does_not_take_a_publication_back(owner, templat
     pre_save.connect(meanwhile, sender=PromptTemplate)
     try:
         page = reverse("admin:magnet_prompttemplate_change", args=[template.pk])
-        owner.post(page, {"name": "Salutation", "prompt": "Hello", "seen_revision": 1})
+        shown = {"prompt": "Hello", "response_format": "text", "recording": "full", "seen_revision": 1}
+        owner.post(page, {**shown, "name": "Salutation"})
     finally:
         pre_save.disconnect(meanwhile, sender=PromptTemplate)
 
