@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -101,7 +102,7 @@ def test_the_page_fits_a_phone_and_says_in_words_what_goes_wrong(page, ask_page,
     assert page.get_by_role("link", name="Sign in").get_attribute("href") == f"/admin/login/?next={ask_page}"
 
 
-def feedback_on(page, turn) -> list[dict]:
+def feedback_on(page, turn) -> list[dict[str, Any]]:
     """What the API tells of the feedback on this answer."""
     address = turn.get_by_role("link", name="How it came about").get_attribute("href")
     trace = address.strip("/").split("/")[-2]
