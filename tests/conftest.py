@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.contextvars import clear_contextvars
 
 from magnet.callers import SYSTEM, bind_caller
 
@@ -22,5 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def nobody_called_before() -> None:
-    """Each test begins as the product itself: a page that an earlier one asked for may have bound its person here."""
+    """Each test begins as the product itself: a page that an earlier one asked for may have bound its person here,
+    and the number of its request.
+    """
     bind_caller(SYSTEM)
+    clear_contextvars()

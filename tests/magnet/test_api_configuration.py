@@ -8,7 +8,7 @@ import pytest
 
 from magnet import tracing
 from magnet.database import in_database
-from magnet.default_prompts import ensure_default_prompts
+from magnet.default_prompts import DEFAULT_PROMPTS, ensure_default_prompts
 from magnet.models import AuditEntry, Provider
 from tests import factories
 
@@ -187,7 +187,7 @@ async def test_lists_ask_as_often_for_many_as_for_few(api, django_assert_max_num
         from magnet.api.prompt_templates import rows, show
 
         with django_assert_max_num_queries(2):
-            assert len([show(row) for row in rows()]) == 13
+            assert len([show(row) for row in rows()]) == 12 + len(DEFAULT_PROMPTS)
 
     await in_database(ask_for_everything)
 

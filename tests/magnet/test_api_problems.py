@@ -274,8 +274,10 @@ async def test_the_documentation_begins_with_what_callers_need_first(anonymous):
     paths = (await anonymous.get("/schema/openapi.json")).json()["paths"]
     tags = dict.fromkeys(tag for path in paths.values() for operation in path.values() for tag in operation["tags"])
     assert next(iter(paths)) == "/api/rag-tools/{slug}/answer"
-    assert list(tags)[:5] == ["RAG tools", "Knowledge sources", "Documents", "Indexes", "Sync runs"]
-    assert list(tags)[5:] == ["Prompt templates", "Providers", "Models", "API keys", "Traces"]
+    tools = ["RAG tools", "Retrieval tools", "API tools", "API servers", "MCP servers"]
+    knowledge = ["Knowledge sources", "Documents", "Indexes", "Sync runs"]
+    assert list(tags)[:9] == tools + knowledge
+    assert "Prompt templates" in list(tags)[9:]
 
 
 def test_the_scripts_of_the_documentation_are_served(live_api):

@@ -288,6 +288,8 @@ async def test_many_texts_go_in_batches_sorted_by_length_and_come_back_in_order(
     provider = provider_at(fake_openai, options={"texts_per_request": 10})
     model = embedding_model(provider, input_price=Decimal("0.02"))
     texts = [f"word{n} " * (1 + n * 7 % 23) for n in range(95)]
+    # Long enough for the next batch to be there before this one is answered.
+    fake_openai.latency_seconds = 0.1
 
     found = await gateway.embed(model, texts, purpose="document")
 

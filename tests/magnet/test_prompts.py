@@ -32,15 +32,17 @@ def test_a_variable_that_nobody_fills_in_is_named() -> None:
     assert refused.value.extra["unknown"] == ["customer", "mood"]
 
 
-def test_the_default_templates_use_the_variables_that_answering_fills_in() -> None:
+def test_the_default_templates_declare_the_variables_that_they_use() -> None:
     for default in DEFAULT_PROMPTS:
-        assert variables_of(default.instructions + default.prompt) == {"question", "passages"}
+        declared = {variable["name"] for variable in default.variables}
+        assert variables_of(default.instructions + default.prompt) == declared, default.slug
+    assert {variable["name"] for variable in RAG_ANSWER.variables} == {"question", "passages"}
 
 
 @pytest.mark.django_db
 def test_default_templates_are_created_once_and_what_people_changed_stays() -> None:
     PromptTemplate.objects.all().delete()
-    assert [template.slug for template in ensure_default_prompts()] == [RAG_ANSWER.slug]
+    assert [template.slug for template in ensure_default_prompts()] == [each.slug for each in DEFAULT_PROMPTS]
     template = PromptTemplate.objects.get(slug=RAG_ANSWER.slug)
     template.edit({"instructions": "Rhyme."})
     template.publish()

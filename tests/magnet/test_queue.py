@@ -49,6 +49,7 @@ def test_workers_that_start_together_leave_one_clock():
     assert list(schedules) == [
         ("knowledge.jobs.tick", 1, -1),
         ("magnet.alerts.send_due", 1, -1),
+        ("tools_app.jobs.analyse_answers", 1, -1),
         ("knowledge.jobs.sweep", 1440, -1),
     ]
 
