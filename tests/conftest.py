@@ -8,11 +8,15 @@ import pytest
 from structlog.contextvars import clear_contextvars
 
 from magnet.callers import SYSTEM, bind_caller
+from tests import quick_flush
 
 pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fixtures_*.py"))]
 
 # They wait for real processes and browsers, on machines that others make busy: a second failure is a failure.
 RUN_AGAIN_ONCE = ("crash", "browser")
+
+
+quick_flush.install()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
