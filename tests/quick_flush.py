@@ -15,7 +15,7 @@ SMALL_BYTES = 512 * 1024
 
 
 def install() -> None:
-    DatabaseOperations.sql_flush = sql_flush  # type: ignore[method-assign]  # for the tests, wherever they flush
+    DatabaseOperations.sql_flush = sql_flush  # type: ignore[assignment]  # for the tests, wherever they flush
 
 
 def sql_flush(
