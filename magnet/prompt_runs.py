@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -196,12 +196,7 @@ def as_json(reply: PromptReply) -> dict[str, Any]:
         "prompt_template": reply.prompt,
         "version": reply.version,
         "model": reply.model,
-        "usage": {
-            "input_tokens": reply.usage.input_tokens,
-            "output_tokens": reply.usage.output_tokens,
-            "cached_tokens": reply.usage.cached_tokens,
-            "reasoning_tokens": reply.usage.reasoning_tokens,
-        },
+        "usage": asdict(reply.usage),
         "cost": format(reply.cost.normalize(), "f"),
         "trace_id": str(reply.trace_id),
         "duration_ms": round(reply.duration_ms, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -110,12 +110,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "model": answer.model,
         "provider": answer.provider,
         "is_extractive": answer.is_extractive,
-        "usage": {
-            "input_tokens": answer.usage.input_tokens,
-            "output_tokens": answer.usage.output_tokens,
-            "cached_tokens": answer.usage.cached_tokens,
-            "reasoning_tokens": answer.usage.reasoning_tokens,
-        },
+        "usage": asdict(answer.usage),
         "cost": format(answer.cost.normalize(), "f"),
         "trace_id": str(answer.trace_id),
         "duration_ms": round(answer.duration_ms, 1),

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from magnet.api.schemas import Name, PositiveInt, Slug, Text
+from magnet.api.schemas import Name, PositiveInt, Slug, Text, UsageOut
 from tools_app.models.answer_checks import LanguageText
 from tools_app.prompting import Given as Asking
 from tools_app.retrieval_schemas import AskedWith, RetrievalChanges, RetrievalSettingsOut, Sources
@@ -111,13 +111,6 @@ class SentenceOut(BaseModel):
     score: float | None
     # Why not, in words.
     reason: str
-
-
-class UsageOut(BaseModel):
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
 
 
 class AnswerOut(BaseModel):

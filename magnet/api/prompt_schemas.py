@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from magnet.api.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text, VersionedOut
+from magnet.api.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text, UsageOut, VersionedOut
 from magnet.prompt_parts import Example, Examples, Variable, Variables
 
 Effort = Literal["", "low", "medium", "high"]
@@ -77,13 +77,6 @@ class PromptRun(Given):
     ai_model: Slug | None = None
 
 
-class PromptUsage(BaseModel):
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    reasoning_tokens: int
-
-
 class PromptReplyOut(BaseModel):
     text: str
     # The parsed answer of templates that ask for JSON.
@@ -91,7 +84,7 @@ class PromptReplyOut(BaseModel):
     prompt_template: str
     version: int | None
     model: str
-    usage: PromptUsage
+    usage: UsageOut
     # US dollars as a decimal string.
     cost: str
     trace_id: UUID

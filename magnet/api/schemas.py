@@ -57,6 +57,13 @@ class Reached(BaseModel):
     models: list[str] = []
 
 
+class UsageOut(BaseModel):
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+
+
 # -- Versions ------------------------------------------------------------------------------------------------------
 
 
