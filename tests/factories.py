@@ -13,7 +13,7 @@ from magnet.models import AIModel, Provider
 
 def local_embedding() -> AIModel:
     """The built-in embedding model, made as the product makes it."""
-    found = AIModel.objects.for_use().filter(purpose="embedding", provider__kind="local").first()
+    found = AIModel.objects.for_use().filter(purpose="embedding", provider__kind="local").order_by("created_at").first()
     if found is None:
         from magnet.provisioning import ensure_providers
 
