@@ -75,6 +75,11 @@ class SyncRun(Resting):
     chunks_reused = models.PositiveIntegerField(_("chunks reused"), default=0)
     tokens = models.PositiveBigIntegerField(_("tokens"), default=0)
     cost = models.DecimalField(_("cost (USD)"), max_digits=20, decimal_places=10, default=0)
+    # What a chat model read and wrote for lines of context, apart from the tokens embedded, and its part of the cost.
+    context_tokens = models.PositiveBigIntegerField(_("tokens for lines of context"), default=0, db_default=0)
+    context_cost = models.DecimalField(
+        _("cost of lines of context (USD)"), max_digits=20, decimal_places=10, default=0, db_default=0
+    )
     # seen = live + stale + failed + excluded, written once at the end.
     receipt = models.JSONField(_("receipt"), null=True, blank=True)
 
