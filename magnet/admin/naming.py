@@ -27,7 +27,10 @@ _bringers: dict[str, Bring] = {}
 # What kind of work a trace is about, and whose names its slugs are.
 FEATURES: dict[str, tuple[Any, str]] = {
     "rag_tool": (gettext_lazy("RAG tool"), "rag_tool"),
+    "retrieval_tool": (gettext_lazy("Retrieval tool"), "retrieval_tool"),
     "api_tool": (gettext_lazy("API tool"), "api_tool"),
+    "mcp_tool": (gettext_lazy("MCP tool"), "mcp_tool"),
+    "prompt_template": (gettext_lazy("Prompt template"), "prompt_template"),
     "search": (gettext_lazy("Search"), "source"),
     "sync": (gettext_lazy("Sync"), "source"),
     "reindex": (gettext_lazy("Re-index"), "source"),

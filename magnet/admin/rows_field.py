@@ -27,6 +27,8 @@ class Column:
     kind: Literal["text", "long", "number", "choice", "yes"] = "text"
     choices: Sequence[tuple[str, Any]] = ()
     hint: Any = ""
+    # What can be typed into a text, each with what it is; anything else may be typed, too.
+    suggestions: Sequence[tuple[str, Any]] = ()
 
 
 class RowsWidget(forms.Widget):

@@ -49,6 +49,17 @@ class VersionedForm(forms.ModelForm):
         self._prove_settings()
         return cleaned
 
+    def telling_fields(self) -> list[str]:
+        """Those that a person should see although their group is closed: what was set, and what does not fit."""
+        shown = self.shown_version()
+        usual = type(shown)() if shown is not None else None
+        set_ones = [
+            name
+            for name in self.setting_names
+            if hasattr(usual, name) and getattr(shown, name, None) != getattr(usual, name)
+        ]
+        return [*set_ones, *self.errors]
+
     def _refuse_a_stale_draft(self, revision: int | None) -> None:
         draft = self.instance.draft
         if revision is not None and revision != self.instance.revision:

@@ -47,6 +47,8 @@ class VersionedAdmin(MagnetAdmin):
     asked_first: ClassVar[tuple[str, ...]] = ()
     # A tuple among the names stands side by side.
     setting_groups: ClassVar[Sequence[tuple[Any, tuple[Any, ...]]]] = ()
+    # The titles of groups that are closed until somebody opens them, or something in them was set.
+    closed_groups: ClassVar[Sequence[Any]] = ()
 
     # -- The list ----------------------------------------------------------------------------------------------
 
@@ -83,7 +85,10 @@ class VersionedAdmin(MagnetAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return [(None, {"fields": ("name", "slug", "description", *self.asked_first)})]
-        groups = [(title, {"fields": names}) for title, names in self.setting_groups]
+        groups = [
+            (title, {"fields": names, "classes": ["collapse"] if title in self.closed_groups else []})
+            for title, names in self.setting_groups
+        ]
         about = {"fields": (*self.identity_fields, "slug", "seen_revision"), "classes": ["collapse"]}
         return [*groups, (_("Name and description (not versioned)"), about)]
 
@@ -115,7 +120,11 @@ class VersionedAdmin(MagnetAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         identity = kwargs.get("obj")
-        context |= {"identity": identity, "can_publish": self.has_publish_permission(request, identity)}
+        context |= {
+            "identity": identity,
+            "can_publish": self.has_publish_permission(request, identity),
+            "telling_fields": " ".join(context["adminform"].form.telling_fields()),
+        }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -8,13 +8,19 @@ from typing import Any
 from django.urls import reverse
 
 from magnet.admin.naming import Name, brings_names
-from tools_app.models import ApiTool, McpTool, RagTool
+from tools_app.models import ApiTool, McpTool, RagTool, RetrievalTool
 
 
 @brings_names("rag_tool")
 def rag_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
     rows = RagTool.objects.filter(slug__in=slugs).only("pk", "slug", "name")
     return {row.slug: Name(row.name, reverse("admin:tools_app_ragtool_change", args=[row.pk])) for row in rows}
+
+
+@brings_names("retrieval_tool")
+def retrieval_tool_names(slugs: Iterable[Any]) -> dict[Any, Name]:
+    rows = RetrievalTool.objects.filter(slug__in=slugs).only("pk", "slug", "name")
+    return {row.slug: Name(row.name, reverse("admin:tools_app_retrievaltool_change", args=[row.pk])) for row in rows}
 
 
 @brings_names("api_tool")
