@@ -159,8 +159,10 @@ async def _ask(messages: Sequence[ChatMessage], *, model: AIModel, bill: Bill) -
         model=model.model_name, messages=messages, max_output_tokens=MOST_OUTPUT_TOKENS, options={"temperature": 0}
     )
     reply = await gateway.chat(model, request, feature="context")
-    bill.tokens += reply.usage.input_tokens + reply.usage.output_tokens
-    bill.cost += model.cost(reply.usage)
+    cost = model.cost(reply.usage)
+    bill.context_tokens += reply.usage.input_tokens + reply.usage.output_tokens
+    bill.context_cost += cost
+    bill.cost += cost
     return one_line(reply.text)
 
 

@@ -20,10 +20,15 @@ HARMLESS = "Bees make honey."
 
 @dataclass
 class Bill:
-    """What models were paid for a piece of work, added up on the way."""
+    """What models were paid for a piece of work, added up on the way.
+
+    `tokens` were embedded; a chat model read and wrote `context_tokens`, which are its part of the whole `cost`.
+    """
 
     tokens: int = 0
     cost: Decimal = Decimal(0)
+    context_tokens: int = 0
+    context_cost: Decimal = Decimal(0)
 
 
 def cut(text: str, *, chunker: str, config: Mapping[str, Any], model: AIModel, bill: Bill) -> list[Piece]:

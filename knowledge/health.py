@@ -34,6 +34,7 @@ class Health:
 class Spent:
     tokens: int
     cost: Decimal
+    context_tokens: int
 
 
 def of(source: KnowledgeSource, *, states: Mapping[str, int], current: SyncRun | None, last: SyncRun | None) -> Health:
@@ -111,5 +112,5 @@ def complete_since(source: KnowledgeSource) -> datetime | None:
 
 def spent(source: KnowledgeSource) -> Spent:
     """What all runs of a source have cost."""
-    sums = source.runs.aggregate(tokens=Sum("tokens"), cost=Sum("cost"))
-    return Spent(sums["tokens"] or 0, sums["cost"] or Decimal(0))
+    sums = source.runs.aggregate(tokens=Sum("tokens"), cost=Sum("cost"), context_tokens=Sum("context_tokens"))
+    return Spent(sums["tokens"] or 0, sums["cost"] or Decimal(0), sums["context_tokens"] or 0)

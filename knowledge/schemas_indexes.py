@@ -91,8 +91,11 @@ class IndexOut(BaseModel):
     forecast: ForecastOut | None
     chunks_embedded: int
     chunks_reused: int
+    # Tokens embedded; what a chat model read and wrote for lines of context is counted apart, and part of the cost.
     tokens: int
     cost: Money
+    context_tokens: int
+    context_cost: Money
 
 
 class GivenQuestion(Given):

@@ -105,8 +105,7 @@ def spent(outcome: Outcome) -> dict[str, Any]:
         "done": F("done") + outcome.done + outcome.failed,
         "chunks_embedded": F("chunks_embedded") + outcome.embedded,
         "chunks_reused": F("chunks_reused") + outcome.reused,
-        "tokens": F("tokens") + outcome.tokens,
-        "cost": F("cost") + outcome.cost,
+        **{name: F(name) + getattr(outcome, name) for name in ("tokens", "cost", "context_tokens", "context_cost")},
     }
 
 

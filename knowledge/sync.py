@@ -321,8 +321,14 @@ def _receipt(run: SyncRun, index: KnowledgeIndex | None) -> dict[str, Any]:
         "chunks_embedded": run.chunks_embedded,
         "chunks_reused": run.chunks_reused,
         "tokens": run.tokens,
-        "cost": format(Decimal(run.cost).normalize(), "f"),
+        "cost": _plain(run.cost),
+        "context_tokens": run.context_tokens,
+        "context_cost": _plain(run.context_cost),
     }
+
+
+def _plain(cost: Decimal) -> str:
+    return format(Decimal(cost).normalize(), "f")
 
 
 def _say_nothing(run: SyncRun) -> None:

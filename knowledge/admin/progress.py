@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -10,6 +11,7 @@ from django.utils.translation import ngettext
 
 from knowledge.models import SyncRun
 from magnet import queue
+from magnet.templatetags.magnet_admin import money
 
 # After this time in the queue somebody should look at the workers.
 QUEUED_TOO_LONG_SECONDS = 30
@@ -112,13 +114,16 @@ def receipt_sentences(run: SyncRun) -> list[str]:
         _("still waiting"): receipt.get("pending", 0),
     }
     parts = ", ".join(f"{count:,} {label}" for label, count in states.items() if count or label == _("live"))
-    if run.trigger in (SyncRun.PUSH, SyncRun.RETRY):
+    return [f"{seen}: {parts}.", moves_sentence(run, receipt), work_sentence(receipt), *context_sentences(receipt)]
+
+
+def moves_sentence(run: SyncRun, receipt: dict[str, Any]) -> str:
+    if run.trigger in SyncRun.WITHOUT_LISTING:
         moves = ngettext("%(n)s document was worked on.", "%(n)s documents were worked on.", run.done)
-        return [f"{seen}: {parts}.", moves % {"n": f"{run.done:,}"}, work_sentence(receipt)]
-    moves = _("%(added)s added, %(changed)s changed, %(unchanged)s unchanged, %(deleted)s deleted.") % {
+        return moves % {"n": f"{run.done:,}"}
+    return _("%(added)s added, %(changed)s changed, %(unchanged)s unchanged, %(deleted)s deleted.") % {
         name: f"{receipt.get(name, 0):,}" for name in ("added", "changed", "unchanged", "deleted")
     }
-    return [f"{seen}: {parts}.", moves, work_sentence(receipt)]
 
 
 def work_sentence(receipt: dict[str, Any]) -> str:
@@ -129,3 +134,12 @@ def work_sentence(receipt: dict[str, Any]) -> str:
         "embedded": f"{embedded:,}",
         "reused": f"{receipt.get('chunks_reused', 0):,}",
     }
+
+
+def context_sentences(receipt: dict[str, Any]) -> list[str]:
+    """What a chat model was paid for lines of context; nothing where there are none."""
+    tokens = receipt.get("context_tokens", 0)
+    if not tokens:
+        return []
+    said = _("Lines of context took %(tokens)s tokens of a chat model, %(cost)s of the cost.")
+    return [said % {"tokens": f"{tokens:,}", "cost": money(Decimal(receipt["context_cost"]))}]

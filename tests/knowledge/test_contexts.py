@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from knowledge import contexts, forecast, ledger, reindex, sync, uploads
+from knowledge import api_runs, contexts, forecast, ledger, reindex, sync, uploads
+from knowledge.admin.progress import receipt_sentences
 from knowledge.models import Chunk, IndexedDocument, KnowledgeIndex, SyncRunEvent
 from knowledge.uploads import PushedDocument
 from magnet.models import AIModel, SpanPayload
@@ -73,8 +74,18 @@ def test_each_chunk_gets_a_line_that_is_searched_and_counted_and_is_no_part_of_t
     assert all(chunk.context.startswith("Zoo rules about") and "\n" not in chunk.context for chunk in found)
     assert not any("Zoo" in chunk.text for chunk in found)
     assert all("zoo" in chunk.lexemes for chunk in found)
-    assert run.tokens >= 110 * len(found)
-    assert run.cost == Decimal(120) * len(found) / 1_000_000
+
+
+def test_the_receipt_names_what_lines_of_context_cost_apart_from_what_was_embedded(house, writer, fake_openai):
+    run = factories.push(house, pets=HOUSE)
+
+    count = len(chunks(house))
+    paid = Decimal(120) * count / 1_000_000
+    assert (run.receipt["context_tokens"], Decimal(run.receipt["context_cost"])) == (110 * count, paid)
+    assert (run.receipt["tokens"], Decimal(run.receipt["cost"])) == (run.tokens, paid)
+    assert 0 < run.tokens < 110 * count
+    assert f"Lines of context took {110 * count} tokens" in " ".join(receipt_sentences(run))
+    assert api_runs.show_run(run).context_tokens == 110 * count
 
 
 def test_what_the_model_reads_is_marked_as_data_and_kept_nowhere(house, fake_openai):
@@ -157,7 +168,7 @@ def test_what_was_on_its_way_when_a_sibling_failed_is_billed_and_not_bought_agai
 
     siblings = len(asked(fake_openai)) - 1
     assert siblings > 1
-    assert (run.status, run.tokens) == ("indexing", siblings * USAGE["total_tokens"])
+    assert (run.status, run.context_tokens) == ("indexing", siblings * USAGE["total_tokens"])
     assert run.cost > 0
     fake_openai.rule, before = answer, len(asked(fake_openai))
     assert sync.run_to_end(sync.start(house, trigger="retry")).status == "done"
@@ -194,6 +205,8 @@ def test_choosing_a_model_is_a_re_index_with_its_price_shown_first(writer, fake_
 
     assert built.error == ""
     assert expected.cost[0] <= built.cost <= expected.cost[1]
+    assert built.context_cost == built.cost
+    assert expected.context_tokens[0] <= built.context_tokens <= expected.context_tokens[1]
     lines = Chunk.objects.filter(index=built).values_list("context", flat=True)
     assert all(lines)
     assert KnowledgeIndex.objects.get(pk=built.pk).context_model == writer
