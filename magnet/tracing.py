@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -109,6 +109,8 @@ class SpanRecord(Timed):
     name: str
     kind: str = "step"
     parent_id: UUID | None = None
+    # The most that is kept of this step; the trace may allow more.
+    recording: str = "full"
     attributes: dict[str, Any] = field(default_factory=dict)
     model: str = ""
     provider: str = ""
@@ -124,7 +126,7 @@ class SpanRecord(Timed):
 
     def keep(self, *, input: Any = None, output: Any = None) -> None:
         """Large or personal values, kept apart and for a shorter time; dropped unless everything is recorded."""
-        if self.trace.recording == "full":
+        if self.recording == "full":
             self.input = self.input if input is None else input
             self.output = self.output if output is None else output
 
@@ -162,7 +164,7 @@ class SpanRecord(Timed):
             "cached_tokens": self.usage.cached_tokens,
             "reasoning_tokens": self.usage.reasoning_tokens,
             "cost": self.cost,
-            "attributes": {} if self.trace.recording == "none" else self.attributes,
+            "attributes": {} if self.recording == "none" else self.attributes,
         }
 
     def payload(self) -> dict[str, Any] | None:
@@ -173,7 +175,10 @@ class SpanRecord(Timed):
 
 @dataclass(frozen=True, slots=True)
 class _Here:
+    """`recording` belongs to the place, not to the trace: what goes on beside it may be kept all the same."""
+
     trace: TraceRecord
+    recording: str
     span_id: UUID | None = None
 
 
@@ -188,22 +193,21 @@ def current_trace() -> TraceRecord | None:
 @contextmanager
 def without_texts() -> Iterator[None]:
     """What is said to models meanwhile is not kept: for work over whole documents, of which only figures matter."""
-    here = current_trace()
-    if here is None:
-        yield
-        return
-    with _recording_at_most(here, "metadata"):
+    with _recording_at_most("metadata"):
         yield
 
 
 @contextmanager
-def _recording_at_most(record: TraceRecord, recording: str) -> Iterator[None]:
-    before = record.recording
-    record.recording = least(recording, before)
+def _recording_at_most(recording: str) -> Iterator[None]:
+    here = _here.get()
+    if here is None:
+        yield
+        return
+    token = _here.set(replace(here, recording=least(recording, here.recording)))
     try:
         yield
     finally:
-        record.recording = before
+        _leave(token)
 
 
 def least(*recordings: str) -> str:
@@ -229,7 +233,7 @@ def trace(
     outer = current_trace()
     if outer is not None:
         outer.versions.update(versions or {})
-        with span(f"{feature} {slug}".strip()), _recording_at_most(outer, recording):
+        with span(f"{feature} {slug}".strip()), _recording_at_most(recording):
             yield outer
         return
     caller = caller or current_caller()
@@ -242,14 +246,14 @@ def trace(
         recording=least(recording, caller.recording),
         versions=dict(versions or {}),
     )
-    with _Step(record, _Here(record)):
+    with _Step(record, _Here(record, record.recording)):
         yield record
 
 
 def span(name: str, *, kind: str = "step", **attributes: Any) -> AbstractContextManager[SpanRecord]:
     """One step; steps opened inside it become its children."""
     record = _opened(name, kind=kind, attributes=attributes)
-    return _Step(record, _Here(record.trace, record.id))
+    return _Step(record, _Here(record.trace, record.recording, record.id))
 
 
 def detached_span(
@@ -265,8 +269,8 @@ def _opened(name: str, *, kind: str, attributes: dict[str, Any], feature: str = 
         # Work that nobody traced still shows up: it gets a trace of its own, closed with the span.
         caller = current_caller()
         own = TraceRecord(feature=feature or "other", caller=caller, recording=caller.recording)
-        return SpanRecord(trace=own, name=name, kind=kind, attributes=attributes, closes_trace=True)
-    return SpanRecord(trace=here.trace, name=name, kind=kind, parent_id=here.span_id, attributes=attributes)
+        return SpanRecord(own, name, kind, recording=own.recording, attributes=attributes, closes_trace=True)
+    return SpanRecord(here.trace, name, kind, here.span_id, here.recording, attributes)
 
 
 Record = TypeVar("Record", TraceRecord, SpanRecord)
@@ -294,9 +298,13 @@ class _Step(AbstractContextManager[Record]):
             self._record.close()
         finally:
             if self._token is not None:
-                # An async generator may be closed by another task than the one that read it: its context is gone.
-                with suppress(ValueError):
-                    _here.reset(self._token)
+                _leave(self._token)
+
+
+def _leave(token: Token[_Here | None]) -> None:
+    # An async generator may be closed by another task than the one that read it: its context is gone.
+    with suppress(ValueError):
+        _here.reset(token)
 
 
 def flush() -> bool:

@@ -64,7 +64,7 @@ def _keep(step: SpanRecord, whole: Retrieved, found: Sequence[Found]) -> None:
     step.set(passages=len(whole.passages), stages=[stage.name for stage in whole.stages])
     if whole.rerank_failed:
         step.set(rerank_failed=True)
-    if step.trace.recording != "full":
+    if step.recording != "full":
         return
     step.keep(
         input={"question": whole.question, "queries": whole.queries, "filter": whole.filter},

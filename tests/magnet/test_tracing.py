@@ -93,6 +93,33 @@ def test_the_stricter_recording_wins():
     assert record.recording == "none"
 
 
+async def test_of_what_goes_on_at_once_each_keeps_what_it_allows():
+    first_began, second_began, first_ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        with trace(feature="prompt", slug="first", recording="none"):
+            first_began.set()
+            await second_began.wait()
+        first_ended.set()
+
+    async def second() -> None:
+        await first_began.wait()
+        with trace(feature="prompt", slug="second", recording="none"):
+            second_began.set()
+            await first_ended.wait()
+            with span("chat") as step:
+                step.keep(input="A secret.")
+
+    with trace(feature="agent", slug="support"):
+        await asyncio.gather(first(), second())
+        with span("answer") as step:
+            step.keep(input="No secret.")
+    await in_database(flush)
+
+    kept = await in_database(lambda: list(SpanPayload.objects.values_list("input", flat=True)))
+    assert kept == ["No secret."]
+
+
 def test_failures_and_departures_are_told_apart():
     with pytest.raises(ProviderBusy), trace(feature="rag"), span("chat"):
         raise ProviderBusy("The provider asks us to slow down.")
