@@ -10,11 +10,11 @@ from typing import Any
 
 from agents.models import Action, Agent, AgentVersion, Topic
 from magnet import prompts
+from magnet.agent_prompts import AGENT_ANSWER, AGENT_CHOOSE_TOPIC, AGENT_SUMMARY
 from magnet.database import cached
-from magnet.default_prompts import AGENT_ANSWER, AGENT_CHOOSE_TOPIC, AGENT_SUMMARY, DefaultPrompt
 from magnet.errors import NotFound
 from magnet.models import AIModel, PromptTemplate
-from magnet.prompt_parts import Variable
+from magnet.prompt_parts import DefaultPrompt, Variable
 from magnet.prompts import LoadedPrompt
 
 

@@ -2,34 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
+from magnet.agent_prompts import AGENT_PROMPTS
 from magnet.models import PromptTemplate
-
-
-@dataclass(frozen=True)
-class DefaultPrompt:
-    slug: str
-    name: str
-    description: str
-    instructions: str
-    prompt: str
-    category: str
-    temperature: float | None = None
-    variables: tuple[dict[str, Any], ...] = ()
-    response_schema: dict[str, Any] | None = None
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "instructions": self.instructions,
-            "prompt": self.prompt,
-            "temperature": self.temperature,
-            "variables": list(self.variables),
-            "response_format": "schema" if self.response_schema else "text",
-            "response_schema": self.response_schema,
-        }
-
+from magnet.prompt_parts import DefaultPrompt
 
 RAG_ANSWER = DefaultPrompt(
     slug="rag-answer",
@@ -281,6 +256,7 @@ DEFAULT_PROMPTS = (
     TRANSLATE_QUERY,
     CHECK_CITATION,
     ANALYSE_ANSWER,
+    *AGENT_PROMPTS,
 )
 BY_SLUG = {default.slug: default for default in DEFAULT_PROMPTS}
 

@@ -71,6 +71,31 @@ Variables = Annotated[list[Variable], Field(max_length=MAX_VARIABLES), AfterVali
 Examples = Annotated[list[Example], Field(max_length=MAX_EXAMPLES)]
 
 
+@dataclass(frozen=True)
+class DefaultPrompt:
+    """The text with which a template starts in every installation."""
+
+    slug: str
+    name: str
+    description: str
+    instructions: str
+    prompt: str
+    category: str
+    temperature: float | None = None
+    variables: tuple[dict[str, Any], ...] = ()
+    response_schema: dict[str, Any] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "instructions": self.instructions,
+            "prompt": self.prompt,
+            "temperature": self.temperature,
+            "variables": list(self.variables),
+            "response_format": "schema" if self.response_schema else "text",
+            "response_schema": self.response_schema,
+        }
+
+
 # -- Text with variables -------------------------------------------------------------------------------------------
 
 
