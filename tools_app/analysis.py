@@ -5,16 +5,19 @@ It reads what the trace has kept, writes beside it, and whatever goes wrong is w
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db.models import F, Q, QuerySet
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
+from pydantic import BaseModel
 
-from magnet import language
+from magnet import language, prompt_runs
 from magnet.default_prompts import ANALYSE_ANSWER
 from magnet.errors import MagnetError
 from magnet.event_loop import run_from_sync
@@ -27,10 +30,13 @@ from tools_app.support import Sentence
 log = structlog.get_logger(__name__)
 
 FEATURE, BATCH = "rag_tool", 20
+# None is begun later than this: a task that takes two minutes is ended from outside.
+WORK_SECONDS = 60.0
 # Younger ones may still be on their way into the database; older ones interest nobody any more.
 SETTLED, TOO_OLD = timedelta(seconds=3), timedelta(days=1)
 # A worker that died leaves its analysis to the next.
 GIVEN_UP_AFTER, MOST_ATTEMPTS = timedelta(minutes=10), 3
+BROKE_OFF = "The analysis broke off by a fault of ours; the log says which."
 NOT_RECORDED = "The texts of this answer were not recorded, so nobody can read it."
 
 
@@ -53,12 +59,28 @@ class _Recorded:
     sentences: list[Sentence] = field(default_factory=list)
 
 
+class _Found(BaseModel):
+    """What the model says of an answer."""
+
+    category: str
+    language: str
+    answered: bool
+    resolution: Analysis.Resolution
+
+
 def analyse_waiting() -> int:
     """Analyse some of the answers that wait for it; returns how many there were."""
-    waiting = list(_claimed())
-    for analysis in waiting:
-        analyse(analysis)
-    return len(waiting)
+    ends_at = time.monotonic() + WORK_SECONDS
+    count = 0
+    while count < BATCH and time.monotonic() < ends_at and (analysis := _next()) is not None:
+        count += 1
+        try:
+            analyse(analysis)
+        except Exception:
+            # The answers behind it must not wait for ever because of one.
+            log.exception("analysis_broke_off", trace=str(analysis.trace_id))
+            Analysis.objects.filter(pk=analysis.pk).update(state=Analysis.State.FAILED, failure=BROKE_OFF)
+    return count
 
 
 def analyse(analysis: Analysis) -> None:
@@ -76,7 +98,11 @@ def analyse(analysis: Analysis) -> None:
 
 
 def _ask_models(analysis: Analysis, version: RagToolVersion, recorded: _Recorded) -> None:
-    model = version.ai_model or AIModel.objects.default_for("chat")
+    try:
+        model = version.ai_model or AIModel.objects.default_for("chat")
+    except MagnetError as error:
+        analysis.failure = error.detail
+        return
     if not model.can_write:
         return
     with traced(feature="analysis", slug=analysis.trace.slug, summary=recorded.question) as record:
@@ -84,7 +110,8 @@ def _ask_models(analysis: Analysis, version: RagToolVersion, recorded: _Recorded
         record.documents.extend(analysis.trace.documents)
         try:
             if version.analyses_answers:
-                _note(analysis, run_from_sync(_asked(recorded, version.categories, model=model)))
+                found, reply = run_from_sync(_asked(recorded, version.categories, model=model))
+                _note(analysis, found, written_by=reply.model)
             if version.support_check == RagToolVersion.SupportCheck.MODEL_LATER and recorded.sentences:
                 judging = support_by_model.judged(recorded.answer, recorded.sentences, recorded.passages, model=model)
                 analysis.sentences = [sentence.as_json() for sentence in run_from_sync(judging)]
@@ -94,43 +121,50 @@ def _ask_models(analysis: Analysis, version: RagToolVersion, recorded: _Recorded
             analysis.failure = error.detail
 
 
-async def _asked(recorded: _Recorded, categories: list[str], *, model: AIModel) -> Any:
+async def _asked(
+    recorded: _Recorded, categories: list[str], *, model: AIModel
+) -> tuple[_Found, prompt_runs.PromptReply]:
     values = {
         "question": recorded.question,
         "answer": recorded.answer,
         "categories": "\n".join(f"- {name}" for name in categories) or "- (find a short one yourself)",
     }
-    return await support_by_model.ask(ANALYSE_ANSWER.slug, values, model=model)
+    return await support_by_model.ask(ANALYSE_ANSWER.slug, values, shape=_Found, model=model)
 
 
-def _note(analysis: Analysis, reply: Any) -> None:
-    found: Mapping[str, Any] = reply.data
-    analysis.category, analysis.resolution = str(found["category"])[:100], str(found["resolution"])
-    analysis.is_answered = bool(found["answered"])
-    analysis.language = str(found["language"])[:20].lower() or analysis.language
-    analysis.ai_model = reply.model
+def _note(analysis: Analysis, found: _Found, *, written_by: str) -> None:
+    analysis.category, analysis.resolution = found.category[:100], found.resolution
+    analysis.is_answered = found.answered
+    analysis.language = found.language[:20].lower() or analysis.language
+    analysis.ai_model = written_by
 
 
 # -- What waits ------------------------------------------------------------------------------------------------------
 
 
-def _claimed() -> list[Analysis]:
-    """Answers that nobody analyses yet, now ours: a row for each, made at once."""
-    wanted = [Analysis(trace=trace) for trace in _unanalysed()[:BATCH]]
-    Analysis.objects.bulk_create(wanted, ignore_conflicts=True)
-    # Another worker may have been quicker with some of them.
-    mine = [row for row in Analysis.objects.select_related("trace").filter(trace__in=[each.trace for each in wanted])
-            if row.state == Analysis.State.RUNNING]  # fmt: skip
-    return [*mine, *_left_behind()]
+def _next() -> Analysis | None:
+    """An answer that nobody analyses yet, now ours."""
+    for trace in _unanalysed()[:BATCH]:
+        analysis, is_ours = Analysis.objects.get_or_create(trace=trace)
+        # Another worker may have been quicker.
+        if is_ours:
+            return analysis
+    return _left_behind()
 
 
-def _left_behind() -> list[Analysis]:
-    lost = Analysis.objects.filter(
-        state=Analysis.State.RUNNING, updated_at__lt=timezone.now() - GIVEN_UP_AFTER, attempts__lt=MOST_ATTEMPTS
+@transaction.atomic
+def _left_behind() -> Analysis | None:
+    running = Analysis.objects.select_for_update(skip_locked=True, of=("self",)).select_related("trace")
+    lost: Analysis | None = (
+        running.filter(state=Analysis.State.RUNNING, updated_at__lt=timezone.now() - GIVEN_UP_AFTER)
+        .filter(attempts__lt=MOST_ATTEMPTS)
+        .order_by("updated_at")
+        .first()
     )
-    keys = list(lost.values_list("pk", flat=True)[:BATCH])
-    Analysis.objects.filter(pk__in=keys).update(attempts=F("attempts") + 1, updated_at=timezone.now())
-    return list(Analysis.objects.filter(pk__in=keys).select_related("trace"))
+    if lost is not None:
+        lost.attempts += 1
+        lost.save(update_fields=["attempts", "updated_at"])
+    return lost
 
 
 def _unanalysed() -> QuerySet[Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from magnet import prompt_runs, prompts
 from magnet.default_prompts import CHECK_CITATION
+from magnet.errors import ProviderAnswerInvalid
 from magnet.models import AIModel
 from magnet.tracing import current_trace
 from tools_app.prompting import as_data
@@ -15,6 +18,19 @@ from tools_app.support import Citable, Sentence
 
 SUPPORTED, UNSUPPORTED = 1.0, 0.0
 MOST_REASON_CHARACTERS = 300
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class Verdict(BaseModel):
+    """What the model says of the sentence with this number."""
+
+    sentence: int
+    supported: bool
+    reason: str = ""
+
+
+class Verdicts(BaseModel):
+    sentences: list[Verdict]
 
 
 async def judged(
@@ -32,22 +48,35 @@ async def judged(
         "sentences": "\n".join(f"{number}. {_line(text, each)}" for number, each in enumerate(asked, start=1)),
         "passages": "\n\n".join(delimited(passage) for passage in passages if passage.number in cited),
     }
-    reply = await ask(CHECK_CITATION.slug, values, model=model)
-    by_number = {int(row["sentence"]): row for row in reply.data["sentences"]}
+    found, _reply = await ask(CHECK_CITATION.slug, values, shape=Verdicts, model=model)
+    by_number = {verdict.sentence: verdict for verdict in found.sentences}
     verdicts = {each: by_number.get(number) for number, each in enumerate(asked, start=1)}
     return tuple(_with(sentence, verdicts.get(sentence)) for sentence in sentences)
 
 
-async def ask(slug: str, values: Mapping[str, Any], *, model: AIModel | None = None) -> prompt_runs.PromptReply:
-    """The answer to a default template; the trace goes on naming the template that wrote the answer."""
+async def ask(
+    slug: str, values: Mapping[str, Any], *, shape: type[Shape], model: AIModel | None = None
+) -> tuple[Shape, prompt_runs.PromptReply]:
+    """The answer to a default template; the trace goes on naming the template that wrote the answer.
+
+    Raises MagnetErrors, also where somebody has given the template another shape of answer.
+    """
     record = current_trace()
     before = dict(record.versions) if record else {}
     try:
         prompt = await prompts.load(slug)
-        return await prompt_runs.run(prompt, values, model=prompt.ai_model or model)
+        reply = await prompt_runs.run(prompt, values, model=prompt.ai_model or model)
     finally:
         if record:
             record.versions = before
+    try:
+        return shape.model_validate(reply.data), reply
+    except ValidationError as error:
+        wanted = ", ".join(shape.model_fields)
+        raise ProviderAnswerInvalid(
+            f"The answer to the prompt template “{prompt.name}” has another shape than is read here: {wanted}. "
+            "Give the template the answer fields back that it began with."
+        ) from error
 
 
 def delimited(passage: Citable) -> str:
@@ -59,10 +88,11 @@ def _line(text: str, sentence: Sentence) -> str:
     return f"{said} (cites {', '.join(map(str, sentence.citations))})"
 
 
-def _with(sentence: Sentence, verdict: Mapping[str, Any] | None) -> Sentence:
+def _with(sentence: Sentence, verdict: Verdict | None) -> Sentence:
     """What the model left out stays as words and meaning have judged it."""
     if verdict is None:
         return sentence
-    is_supported = bool(verdict["supported"])
-    reason = "" if is_supported else str(verdict["reason"])[:MOST_REASON_CHARACTERS] or "A model found it unsupported."
-    return replace(sentence, supported=is_supported, score=SUPPORTED if is_supported else UNSUPPORTED, reason=reason)
+    if verdict.supported:
+        return replace(sentence, supported=True, score=SUPPORTED, reason="")
+    reason = verdict.reason[:MOST_REASON_CHARACTERS] or "A model found it unsupported."
+    return replace(sentence, supported=False, score=UNSUPPORTED, reason=reason)

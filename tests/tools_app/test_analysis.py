@@ -10,7 +10,7 @@ import pytest
 from magnet import tracing
 from magnet.database import close_raw_pool, forget_configuration, in_database
 from magnet.default_prompts import ensure_default_prompts
-from magnet.models import AIModel, Analysis, PromptTemplate, Trace
+from magnet.models import AIModel, Analysis, PromptTemplate, SpanPayload, Trace
 from tests import factories
 from tests.fake_openai import Scripted
 from tools_app import analysis, rag
@@ -21,6 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 QUESTION = "When does the office in Riga open?"
 SAID = "The office in Riga opens at nine [1]. It serves excellent soup [1]."
 FOUND = {"category": "Opening hours", "language": "en", "answered": True, "resolution": "partly"}
+# By the template: what stands in its instructions.
+TOLD = {"analyse-answer": "You sort questions", "check-citation": "You check whether sentences"}
 VERDICTS = {
     "sentences": [
         {"sentence": 1, "supported": True, "reason": ""},
@@ -59,9 +61,9 @@ def cloud(fake_openai):
 def as_asked(body) -> Scripted:
     """A model that does each of the three things that it is asked for."""
     told = json.dumps(body["messages"])
-    if "You sort questions" in told:
+    if TOLD["analyse-answer"] in told:
         return Scripted(text=json.dumps(FOUND))
-    if "You check whether sentences" in told:
+    if TOLD["check-citation"] in told:
         return Scripted(text=json.dumps(VERDICTS))
     return Scripted(text=SAID)
 
@@ -126,9 +128,44 @@ async def test_a_model_that_never_fits_the_schema_fails_the_analysis_and_nothing
     assert (found.language, found.is_answered) == ("en", True)
 
 
+@pytest.mark.parametrize("slug", ["analyse-answer", "check-citation"])
+async def test_a_template_of_another_shape_fails_the_analysis_and_says_what_to_do(source, cloud, slug) -> None:
+    await in_database(lambda: tool(source, analyses_answers=True, support_check="model_later"))
+    await in_database(lambda: change(slug, response_format="json"))
+    cloud.rule = lambda body: Scripted(text="[]") if TOLD[slug] in json.dumps(body["messages"]) else as_asked(body)
+
+    found = await in_database(analysed, await ask())
+
+    assert found.state == "failed"
+    assert "answer fields" in found.failure
+
+
+async def test_an_answer_does_not_break_because_its_check_has_another_shape(source, cloud) -> None:
+    await in_database(lambda: tool(source, support_check="model"))
+    await in_database(lambda: change("check-citation", response_format="json"))
+    cloud.rule = lambda body: Scripted(
+        text=SAID if TOLD["check-citation"] not in json.dumps(body["messages"]) else "[]"
+    )
+
+    answer = await ask()
+
+    assert [sentence.supported for sentence in answer.sentences] == [True, False]
+
+
+async def test_one_that_breaks_off_does_not_hold_up_the_others(source, cloud) -> None:
+    await in_database(lambda: tool(source, analyses_answers=True))
+    first, second = await ask(), await ask()
+    await in_database(lambda: SpanPayload.objects.filter(span__trace=first.trace_id).update(output=["spoilt"]))
+
+    await in_database(analysis.analyse_waiting)
+
+    states = await in_database(lambda: dict(Analysis.objects.values_list("trace_id", "state")))
+    assert states == {first.trace_id: "failed", second.trace_id: "done"}
+
+
 async def test_an_answer_that_was_not_recorded_is_not_read(source, cloud) -> None:
     await in_database(lambda: tool(source, analyses_answers=True))
-    await in_database(record_nothing)
+    await in_database(lambda: change("rag-answer", recording="none"))
     answer = await ask()
     asked = len(cloud.requests)
 
@@ -138,9 +175,9 @@ async def test_an_answer_that_was_not_recorded_is_not_read(source, cloud) -> Non
     assert len(cloud.requests) == asked
 
 
-def record_nothing() -> None:
-    template = PromptTemplate.objects.get(slug="rag-answer")
-    template.edit({"recording": "none"})
+def change(slug: str, **settings) -> None:
+    template = PromptTemplate.objects.get(slug=slug)
+    template.edit(settings)
     template.publish()
     forget_configuration()
 
