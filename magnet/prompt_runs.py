@@ -129,21 +129,28 @@ class _Run:
         data, faults = checked(text, self.prompt)
         if not faults:
             return self._reply(text, data=data, usage=usage)
-        again = await self._repaired(text, faults)
-        data, left = checked(again.text, self.prompt)
-        if left:
-            raise ProviderAnswerInvalid(
-                f"The model “{self.model.name}” did not answer with JSON that fits “{self.prompt.name}”, not even when "
-                f"told what was wrong: {' '.join(left[:MOST_FAULTS_SENT])}",
-                errors={"answer": left[:MOST_FAULTS_SENT]},
-            )
+        with span("repair") as step:
+            step.keep(input={"faults": faults[:MOST_FAULTS_SENT]})
+            again = await self._asked_again(text, faults)
+            data, left = checked(again.text, self.prompt)
+            if left:
+                raise self._misfit(left, is_quoted=step.recording == "full")
         return replace(self._reply(again.text, data=data, usage=added(usage, again.usage)), is_repaired=True)
 
-    async def _repaired(self, text: str, faults: list[str]) -> ChatReply:
-        with span("repair", faults=faults[:MOST_FAULTS_SENT]):
-            told = ChatMessage("user", REPAIR.format(faults=" ".join(faults[:MOST_FAULTS_SENT])))
-            said = [*self.request.messages, ChatMessage("assistant", text or "(nothing)"), told]
-            return await gateway.chat(self.model, replace(self.request, messages=said), feature=FEATURE)
+    async def _asked_again(self, text: str, faults: list[str]) -> ChatReply:
+        told = ChatMessage("user", REPAIR.format(faults=" ".join(faults[:MOST_FAULTS_SENT])))
+        said = [*self.request.messages, ChatMessage("assistant", text or "(nothing)"), told]
+        return await gateway.chat(self.model, replace(self.request, messages=said), feature=FEATURE)
+
+    def _misfit(self, faults: list[str], *, is_quoted: bool) -> ProviderAnswerInvalid:
+        """Faults quote the answer, and sentences of errors go into traces and logs: whoever asked reads them apart."""
+        listed = faults[:MOST_FAULTS_SENT]
+        quoted = f": {' '.join(listed)}" if is_quoted else "."
+        return ProviderAnswerInvalid(
+            f"The model “{self.model.name}” did not answer with JSON that fits “{self.prompt.name}”, not even when "
+            f"told what was wrong{quoted}",
+            errors={"answer": listed},
+        )
 
     def _reply(self, text: str, *, usage: Usage, data: Any = None) -> PromptReply:
         spans = self.trace.spans[self._first_span :]

@@ -13,7 +13,7 @@ from magnet import gateway, prompt_runs, prompts, tracing
 from magnet.callers import SYSTEM, acting_as
 from magnet.database import close_raw_pool, forget_configuration, in_database
 from magnet.errors import InvalidInput, NotConfigured, ProviderAnswerInvalid
-from magnet.models import AIModel, PromptTemplate, SpanPayload, Trace
+from magnet.models import AIModel, PromptTemplate, Span, SpanPayload, Trace
 from tests import factories
 from tests.fake_openai import Scripted
 
@@ -220,6 +220,23 @@ async def test_no_more_is_kept_than_the_template_allows(model, fake_openai, leve
     recording, summary, texts = await in_database(kept)
     assert recording == level
     assert ("Rosebud" in summary, "Rosebud" in texts) == ((True, True) if level == "full" else (False, False))
+
+
+@pytest.mark.parametrize("level", ["none", "metadata", "full"])
+async def test_what_is_wrong_with_an_answer_is_kept_no_longer_than_the_answer(model, fake_openai, level) -> None:
+    await in_database(lambda: template(prompt="Mood?", response_format="schema", response_schema=MOOD, recording=level))
+    fake_openai.script(Scripted(text='{"mood": "Rosebud"}'), Scripted(text='{"mood": "Rosebud"}'))
+
+    with pytest.raises(ProviderAnswerInvalid) as refused:
+        await run()
+
+    assert "Rosebud" in str(refused.value.extra["errors"]), "Whoever asked must read what is wrong."
+
+    def kept() -> str:
+        tracing.flush()
+        return str([*Trace.objects.values_list("error"), *Span.objects.values_list("error", "attributes")])
+
+    assert ("Rosebud" in await in_database(kept)) == (level == "full")
 
 
 async def test_a_caller_who_wants_nothing_kept_is_obeyed_whatever_the_template_says(model, fake_openai) -> None:
