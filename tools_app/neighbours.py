@@ -84,7 +84,7 @@ def _chosen(
     max_tokens: int,
 ) -> set[Place]:
     """The nearest first, and of these the ones of the best passages; none beyond a gap."""
-    chosen = {(each.document_id, each.position) for each in own.values() if each.chunk_id in _ids(passages)}
+    chosen = {place for passage in passages if (place := _place(own.get(passage.chunk_id), 0)) is not None}
     left = max_tokens
     for distance in range(1, count + 1):
         for passage in passages:
@@ -97,10 +97,6 @@ def _chosen(
                 chosen.add(place)
                 left -= neighbour.token_count
     return chosen
-
-
-def _ids(passages: Sequence[Passage]) -> set[int]:
-    return {passage.chunk_id for passage in passages}
 
 
 def _place(chunk: Near | None, offset: int) -> Place | None:

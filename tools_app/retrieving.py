@@ -153,11 +153,13 @@ async def _widened(
     kept = list(passages)
     if settings.neighbour_count and passages:
         left = min(settings.neighbour_tokens, room - sum(passage.token_count for passage in passages))
-        kept = await neighbours.around(
-            passages, count=settings.neighbour_count, max_tokens=left, question=asked.question
-        )
+        if left > 0:
+            kept = await neighbours.around(
+                passages, count=settings.neighbour_count, max_tokens=left, question=asked.question
+            )
+        said = _longer(passages, kept) if left > 0 else "The passages alone leave no room."
         setting = {"neighbour_count": settings.neighbour_count, "neighbour_tokens": settings.neighbour_tokens}
-        record.note("neighbours", kept=len(kept), setting=setting, said=_longer(passages, kept))
+        record.note("neighbours", kept=len(kept), setting=setting, said=said)
     fitting = within(kept, room=room)
     record.dropped("budget", before=kept, after=fitting, setting={"context_tokens": room})
     return fitting

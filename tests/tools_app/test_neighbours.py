@@ -81,6 +81,19 @@ async def test_neighbours_stay_within_their_tokens_and_never_push_out_a_passage(
     assert [passage.chunk_id for passage in found.passages] == [passage.chunk_id for passage in alone.passages]
 
 
+async def test_where_passages_leave_no_room_the_best_ones_stay_and_are_not_merged(cantina):
+    question, found_by_words = "coffee soup cake", {"sources": ("cantina",), "search_mode": "words"}
+    alone = (await retrieving.find(LoadedRetrieval(**found_by_words, passage_count=3), question)).passages
+    room = sum(passage.token_count for passage in alone[:2])
+
+    settings = LoadedRetrieval(**found_by_words, passage_count=3, neighbour_count=1)
+    found = await retrieving.find(settings, question, room=room)
+
+    assert [passage.chunk_id for passage in found.passages] == [passage.chunk_id for passage in alone[:2]]
+    said = next(stage.said for stage in found.stages if stage.name == "neighbours")
+    assert said == "The passages alone leave no room."
+
+
 async def test_a_disabled_chunk_is_not_shown_as_a_neighbour(cantina):
     (coffee,) = await passages_about("coffee")
     position = await in_database(lambda: Chunk.objects.get(pk=coffee.chunk_id).position)
