@@ -20,7 +20,7 @@ LONG_WORD = re.compile(r"\w{3,}")
 MOST_WORDS = 6
 
 
-def named(text: str) -> list[Document]:
+def named(text: str, *, by_part_of_title: bool = True) -> list[Document]:
     """Those whose id, id in the source, address or whole title this is; else those whose title holds it.
 
     One more than MOST_SHOWN at most; empty for what nobody may see.
@@ -31,9 +31,10 @@ def named(text: str) -> list[Document]:
     if (pk := _uuid(text)) and (found := list(visible.filter(pk=pk))):
         return found
     exact = Q(remote_key=remote_key(text)) | Q(url=text) | Q(title__iexact=text)
-    return list(visible.filter(exact)[: MOST_SHOWN + 1]) or list(
-        visible.filter(title__icontains=text)[: MOST_SHOWN + 1]
-    )
+    found = list(visible.filter(exact)[: MOST_SHOWN + 1])
+    if found or not by_part_of_title:
+        return found
+    return list(visible.filter(title__icontains=text)[: MOST_SHOWN + 1])
 
 
 def suggested(text: str, *, sources: Sequence[str]) -> list[Document]:

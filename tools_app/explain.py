@@ -123,7 +123,8 @@ def _opened(trace_id: UUID, said: str) -> Case | Explanation:
     if record.missing:
         said = MISSING[record.missing].format(days=settings.PAYLOAD_DAYS, recording=f"“{record.trace.recording}”")
         return Explanation(record.missing, said)
-    found = document_names.named(said)
+    # Who guesses letter by letter must not be told titles that they may not read.
+    found = document_names.named(said, by_part_of_title=_may_read_titles())
     if len(found) > 1:
         searched = [document for document in found if document.source.slug in record.sources]
         found = searched if len(searched) == 1 else found

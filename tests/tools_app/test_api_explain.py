@@ -65,6 +65,9 @@ async def test_needs_the_right_to_read_traces_and_titles_need_that_to_read_sourc
     assert (await anonymous.get(path, headers=reads)).status_code == 403
     told = (await explained(anonymous, trace_id, "pets and cats", **reads)).json()
     assert (told["stage"], told["documents"]) == ("never_synced", [])
+    part = (await explained(anonymous, trace_id, "pet", **reads)).json()
+    assert (part["stage"], part["document"]) == ("never_synced", None)
+    assert (await explained(api, trace_id, "pet")).json()["document"]["remote_id"] == "pets"
     assert (await explained(anonymous, uuid4(), "pets", **reads)).status_code == 404
     assert (await explained(anonymous, trace_id, "pets", Authorization="")).status_code == 401
 
