@@ -8,11 +8,12 @@ class KnowledgeConfig(AppConfig):
 
     def ready(self) -> None:
         # Tables can be imported only now.
-        from knowledge import vectors
+        from knowledge import since_cited, vectors
         from knowledge.models.documents import are_hidden
         from knowledge.transfer import SourceKind
-        from magnet import trace_texts, transfer
+        from magnet import kept_passages, trace_texts, transfer
 
         vectors.check_settings()
         trace_texts.ask(are_hidden)
+        kept_passages.ask(since_cited.standings)
         transfer.register(SourceKind())

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from magnet import tracing
-from magnet.callers import Caller, current_caller
+from magnet import trace_texts, tracing
+from magnet.callers import current_caller
 from magnet.database import in_database
 from magnet.errors import InvalidInput, NotFound
 from magnet.models import Feedback, Trace
 
 # A trace is written a moment after its answer, perhaps by another process: who is quicker waits for it.
 LOOKS, PAUSE_SECONDS, FRESH_SECONDS = 6, 0.4, 30
-READS_TRACES = "traces:read"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def keep(trace_id: UUID, given: Mapping[str, Any], *, feature: str = "", slug: s
     """As `give`, without waiting for a trace that is still on its way."""
     trace, caller = Trace.objects.filter(pk=trace_id).first(), current_caller()
     is_meant = trace is not None and (not slug or (trace.feature, trace.slug) == (feature, slug))
-    if trace is None or not is_meant or not may_rate(trace, caller):
+    if trace is None or not is_meant or not trace_texts.may_read(trace, caller):
         raise NotFound(f"There is no answer {trace_id} of yours. An answer can be rated while its trace is kept.")
     by: dict[str, Any] = {"caller_type": caller.kind, "caller_id": caller.id, "person": caller.person[:300]}
     row = Feedback.objects.filter(trace=trace, **by).first() or Feedback(trace=trace, **by)
@@ -81,12 +80,6 @@ def keep(trace_id: UUID, given: Mapping[str, Any], *, feature: str = "", slug: s
 def _refuse_a_reason_for_praise(row: Feedback) -> None:
     if row.reason and row.rating != Feedback.Rating.DISLIKE:
         raise InvalidInput("A reason says why an answer is not good: send it with the rating “dislike”.")
-
-
-def may_rate(trace: Trace, caller: Caller) -> bool:
-    """Whoever asked, and whoever may read all traces."""
-    is_own = bool(caller.id) and (trace.caller_type, trace.caller_id) == (caller.kind, caller.id)
-    return is_own or caller.may(READS_TRACES)
 
 
 def share(feature: str, slug: str) -> Share:

@@ -1,12 +1,18 @@
-"""Who may read the texts that a trace has kept: nobody who may not find the documents that they quote."""
+"""Who may read the texts that a trace has kept, and why there are none (any more)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from magnet.callers import current_caller
+from django.conf import settings
+from django.utils import timezone
+
+from magnet.callers import Caller, current_caller
 from magnet.models import Span, Trace
+
+READS_TRACES = "traces:read"
 
 # Says whether some of these documents are there and for none of these groups. Documents live a floor above.
 AreHidden = Callable[[Collection[UUID], Sequence[str]], bool]
@@ -28,3 +34,21 @@ def hide(trace: Trace, spans: Collection[Span]) -> bool:
         if payload := getattr(span, "payload", None):
             payload.input = payload.output = None
     return True
+
+
+def may_read(trace: Trace, caller: Caller) -> bool:
+    """Whoever asked, and whoever may read all traces."""
+    is_own = bool(caller.id) and (trace.caller_type, trace.caller_id) == (caller.kind, caller.id)
+    return is_own or caller.may(READS_TRACES)
+
+
+def why_missing(trace: Trace, spans: Iterable[Span]) -> str:
+    """`blanked`, `not_recorded`, `expired` or `nothing`; empty where these spans have kept something."""
+    kept = [span.payload for span in spans if hasattr(span, "payload")]
+    if any(payload.is_blanked for payload in kept):
+        return "blanked"
+    if kept:
+        return ""
+    if trace.recording != "full":
+        return "not_recorded"
+    return "expired" if trace.started_at < timezone.now() - timedelta(days=settings.PAYLOAD_DAYS) else "nothing"

@@ -28,6 +28,7 @@ ROUTERS = (
     ("/models", "magnet.api.models.router"),
     ("/api-keys", "magnet.api.keys.router"),
     ("/traces", "magnet.api.traces.router"),
+    ("/traces", "magnet.api.passages.router"),
     ("", "magnet.api.transfer.router"),
     ("/traces", "tools_app.api_explain.router"),
 )

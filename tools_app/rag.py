@@ -170,7 +170,8 @@ class _Answering:
         )
         with span("choose passages") as step:
             passages = numbered(self.retrieved.passages)
-            step.set(used=len(passages))
+            # The ids outlive the texts: they say afterwards which of the documents has changed or gone.
+            step.set(used=len(passages), documents=[str(passage.document_id) for passage in passages])
             # Whoever deletes one of these documents blanks what is kept here.
             self.trace.documents.extend({passage.document_id for passage in passages})
             step.keep(output={"passages": [passage_as_json(passage) for passage in passages]})

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
-
-from django.conf import settings
-from django.utils import timezone
 
 from magnet import trace_texts
 from magnet.errors import NotAllowed, NotFound
@@ -97,17 +93,8 @@ def read(trace_id: UUID) -> Recorded:
 
 def why_missing(trace: Trace, spans: Iterable[Span]) -> str:
     """`not_recorded`, `expired`, `blanked` or `no_search`; empty where a search was kept."""
-    searches = [span for span in spans if span.name == SEARCH]
-    kept = [span.payload for span in searches if hasattr(span, "payload")]
-    if any(payload.is_blanked for payload in kept):
-        return "blanked"
-    if kept:
-        return ""
-    if trace.recording != "full":
-        return "not_recorded"
-    if trace.started_at < timezone.now() - timedelta(days=settings.PAYLOAD_DAYS):
-        return "expired"
-    return "no_search"
+    missing = trace_texts.why_missing(trace, [span for span in spans if span.name == SEARCH])
+    return "no_search" if missing == "nothing" else missing
 
 
 def recorded(trace: Trace, spans: list[Span]) -> Recorded:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from magnet.api.schemas import Name, PositiveInt, Slug, Text, UsageOut
+from magnet.api.schemas import Name, PositiveInt, SentenceOut, Slug, Text, UsageOut
 from tools_app.models.answer_checks import LanguageText
 from tools_app.prompting import Given as Asking
 from tools_app.retrieval_schemas import AskedWith, RetrievalChanges, RetrievalSettingsOut, Sources
@@ -98,19 +98,6 @@ class CitedPassageOut(BaseModel):
     word_score: float | None
     # The rerank model's own, on its own scale.
     rerank_score: float | None
-
-
-class SentenceOut(BaseModel):
-    """A sentence of the answer that states something, as characters `start` to `end` of its text."""
-
-    start: int
-    end: int
-    citations: list[int]
-    # Whether the cited passages bear it out; null where it cites nothing, or nobody can say.
-    supported: bool | None
-    score: float | None
-    # Why not, in words.
-    reason: str
 
 
 class AnswerOut(BaseModel):

@@ -37,7 +37,8 @@ async def search(tool: LoadedRetrievalTool, question: str, *, given: Given = NOT
     with trace(feature="retrieval_tool", slug=tool.slug, summary=question, versions=tool.versions) as record:
         first_span, began_ms = len(record.spans), record.elapsed_ms()
         found = await retrieving.find(tool.retrieval, question, history=given.history, filter=given.filter)
-        with span("choose passages", used=len(found.passages)) as step:
+        ids = [str(passage.document_id) for passage in found.passages]
+        with span("choose passages", used=len(ids), documents=ids) as step:
             # Whoever deletes one of these documents blanks what is kept here.
             record.documents.extend({passage.document_id for passage in found.passages})
             step.keep(output={"passages": [passage_as_json(passage) for passage in numbered(found.passages)]})

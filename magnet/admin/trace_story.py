@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from magnet.admin.naming import Name, names
 from magnet.admin.payloads import Known, passage_of
-from magnet.models import Span, Trace
+from magnet.kept_passages import CHANGED, DELETED, UNCHANGED, KeptPassage, of_spans
+from magnet.models import Analysis, Span, Trace
 
 CITATION = re.compile(r"\[(\d{1,3})\]")
 # The steps that hold the text as the caller got it.
@@ -28,6 +29,12 @@ STEPS = {
     "support": gettext_lazy("Hold each sentence against what it cites"),
     "support by a model": gettext_lazy("Let a model judge the sentences"),
 }
+STATES = {
+    UNCHANGED: gettext_lazy("The document still reads as it did then."),
+    CHANGED: gettext_lazy("The document has changed since. This is its text as it was cited."),
+    DELETED: gettext_lazy("The document was deleted since, and its text went with it."),
+}
+NOT_KEPT = gettext_lazy("The text of this passage was not kept, or its time is over.")
 
 
 @dataclass(frozen=True)
@@ -40,14 +47,14 @@ class Story:
     is_removed: bool
     # Why nothing was found, in one sentence; empty where something was, or nobody knows any more.
     why_nothing: str = ""
+    # Who held the sentences against their passages, and how many did not stand; empty where nobody did.
+    checked: str = ""
 
 
-def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
+def story_of(trace: Trace, spans: Sequence[Span], *, later: Analysis | None = None, is_hidden: bool = False) -> Story:
+    """`later` is what was found out afterwards; of an answer that is hidden not even its documents are named."""
     question, answer = trace.summary, ""
-    passages: list[Any] = []
-    cited: set[Any] = set()
     is_checked = False
-    sentences: list[Any] = []
     for span in spans:
         given, got = in_and_out(span)
         question = str(given.get("question") or given.get("query") or question)
@@ -55,19 +62,31 @@ def story_of(trace: Trace, spans: Sequence[Span]) -> Story:
         if (span.kind == Span.Kind.CHAT and not is_checked) or span.name in FINAL:
             answer = str(got.get("text") or answer)
             is_checked = span.name in FINAL
-        if span.name == "check citations":
-            cited = set(span.attributes.get("cited") or [])
-        passages = got.get("passages") or passages
-        sentences = (got.get("sentences") if span.name == "support" else None) or sentences
-    shown = [{**passage_of(item), "is_cited": item.get("number") in cited} for item in passages]
+    check = check_of(spans, later)
+    shown = [] if is_hidden else [shown_passage(passage) for passage in of_spans(trace, spans)]
     numbers = {passage["number"] for passage in shown}
     return Story(
         question,
-        with_links(answer, numbers, sentences) if answer else None,
+        with_links(answer, numbers, check) if answer else None,
         tuple(shown),
         is_removed=any(map(is_blanked, spans)),
         why_nothing="" if shown or answer else why_nothing(spans),
+        checked=check.in_words() if answer else "",
     )
+
+
+def shown_passage(passage: KeptPassage) -> dict[str, Any]:
+    row = passage_of(passage.kept or {"number": passage.number, "document": passage.document})
+    is_deleted = passage.state == DELETED
+    return {
+        **row,
+        "title": row["title"] or (_("A document that was deleted") if is_deleted else _("A document")),
+        "url": "" if is_deleted else row["url"],
+        "is_cited": passage.is_cited,
+        "state": passage.state,
+        "since": passage.since,
+        "said": STATES.get(passage.state, "") if passage.kept or is_deleted else NOT_KEPT,
+    }
 
 
 def why_nothing(spans: Sequence[Span]) -> str:
@@ -113,7 +132,36 @@ def is_blanked(span: Span) -> bool:
     return bool(getattr(span, "payload", None) and span.payload.is_blanked)  # type: ignore[attr-defined]  # one to one
 
 
-def with_links(text: str, numbers: set[Any], sentences: Sequence[Any] = ()) -> SafeString:
+@dataclass(frozen=True)
+class Check:
+    """The sentences of an answer as the last of its checks found them, and which check that was."""
+
+    sentences: Sequence[Any] = ()
+    by: Any = ""
+
+    def in_words(self) -> str:
+        if not self.sentences:
+            return ""
+        open_ones = sum(sentence.get("supported") is False for sentence in self.sentences)
+        one = "%(n)d sentence is not supported by what it cites."
+        many = "%(n)d sentences are not supported by what they cite."
+        found = ngettext(one, many, open_ones) % {"n": open_ones} if open_ones else _("No sentence stands out.")
+        return f"{self.by} {found}"
+
+
+def check_of(spans: Sequence[Span], later: Analysis | None) -> Check:
+    """A model that judged in the background has the last word."""
+    if later is not None and later.sentences:
+        return Check(later.sentences, _("Checked by a model afterwards."))
+    kept = [in_and_out(span)[1].get("sentences") for span in spans if span.name == "support"]
+    if not (kept and kept[-1]):
+        return Check()
+    is_judged = any(each.name == "support by a model" and each.status == Trace.Status.OK for each in spans)
+    by_words = _("Checked by words and meaning, at once.")
+    return Check(kept[-1], _("Checked by a model before the answer was complete.") if is_judged else by_words)
+
+
+def with_links(text: str, numbers: set[Any], check: Check) -> SafeString:
     """The answer as text: citations lead to the passages below it, what they do not bear out is underlined."""
 
     def link(match: re.Match[str]) -> str:
@@ -123,9 +171,9 @@ def with_links(text: str, numbers: set[Any], sentences: Sequence[Any] = ()) -> S
     # Only what this function wrote itself is markup: the text was escaped before.
     parts: list[str] = []
     at = 0
-    for sentence in unsupported(sentences, until=len(text)):
+    for sentence in unsupported(check.sentences, until=len(text)):
         said = mark_safe(CITATION.sub(link, escape(said_in(text, sentence))))  # noqa: S308
-        why = f"{_('Not supported by what it cites.')} {sentence.get('reason') or ''}".strip()
+        why = " ".join(filter(None, (_("Not supported by what it cites."), sentence.get("reason"), str(check.by))))
         parts.append(CITATION.sub(link, escape(text[at : sentence["start"]])))
         parts.append(format_html('<span class="mg-unsupported" tabindex="0" title="{}">{}</span>', why, said))
         at = sentence["end"]

@@ -13,8 +13,8 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from magnet import trace_texts
@@ -31,6 +31,8 @@ from magnet.templatetags.magnet_admin import ago_titled, badge_html, millisecond
 MAX_SPANS = 300
 MAX_DEPTH = 4
 EMPTY: tuple[Any, ...] = (None, "", [], {})
+# Numbers of rows say nothing to a person; the passages above name them.
+NOT_FACTS = ("documents",)
 
 
 class ToolFilter(admin.SimpleListFilter):
@@ -71,6 +73,26 @@ class CategoryFilter(admin.SimpleListFilter):
         return queryset.filter(analysis__category=self.value()) if self.value() else queryset
 
 
+class LanguageFilter(admin.SimpleListFilter):
+    title = gettext_lazy("language")
+    parameter_name = "language"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        found = Analysis.objects.exclude(language="").order_by("language").values_list("language", flat=True)
+        return [(code, language_in_words(code)) for code in found.distinct()[:50]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(analysis__language=self.value()) if self.value() else queryset
+
+
+def language_in_words(code: str) -> str:
+    """“German” instead of “de”; a code that nobody knows stays as it is."""
+    try:
+        return _(get_language_info(code)["name"])
+    except KeyError:
+        return code
+
+
 def by_label(choice: tuple[str, str]) -> str:
     return choice[1].lower()
 
@@ -85,8 +107,8 @@ class TraceAdmin(ReadOnlyAdmin):
     empty_text = gettext_lazy("Each question leaves a trace here: which passages, which model, how long, how much.")
     list_display = ("question", "tool", "caller", "state", "took", "tokens", "costs", "moment")
     list_filter = (
-        FeatureFilter, ToolFilter, "status", CategoryFilter, "analysis__resolution", "analysis__is_answered",
-        "feedback__rating", ("started_at", admin.DateFieldListFilter),
+        FeatureFilter, ToolFilter, "status", CategoryFilter, LanguageFilter, "analysis__resolution",
+        "analysis__is_answered", "feedback__rating", ("started_at", admin.DateFieldListFilter),
     )  # fmt: skip
     search_fields = ("summary", "slug", "caller_label", "request_id", "error")
 
@@ -150,11 +172,13 @@ class TraceAdmin(ReadOnlyAdmin):
         spans = list(trace.spans.select_related("payload").order_by("started_at", "id")[:MAX_SPANS])
         is_hidden = trace_texts.hide(trace, spans)
         steps = waterfall(trace, spans, known=known_to(spans))
+        analysis = Analysis.objects.filter(trace=trace).first()
         return self.page(
-            request, trace, "magnet/trace.html", trace=trace, steps=steps, story=story_of(trace, spans),
+            request, trace, "magnet/trace.html", trace=trace, steps=steps,
+            story=story_of(trace, spans, later=analysis, is_hidden=is_hidden),
             tokens=tokens_of(spans), tool=tools_of([trace])[trace.feature, trace.slug],
             feature=feature_in_words(trace.feature), parts=parts_in_words(trace.versions),
-            feedback=Feedback.objects.filter(trace=trace), analysis=Analysis.objects.filter(trace=trace).first(),
+            feedback=Feedback.objects.filter(trace=trace), analysis=analysis,
             is_recorded=any(step.panels for step in steps), is_hidden=is_hidden, boxes=boxes_of(request, trace),
         )  # fmt: skip
 
@@ -201,7 +225,8 @@ def step_of(span: Span, trace: Trace, *, depth: int, total: float, known: Known)
     start = max(end_of(span, trace) - span.duration_ms, 0)
     left = min(100 * start / total, 99.5)
     width = min(max(100 * span.duration_ms / total, 0.5), 100 - left)
-    facts = tuple((key.replace("_", " "), plain(value)) for key, value in span.attributes.items() if value not in EMPTY)
+    said = ((key, value) for key, value in span.attributes.items() if key not in NOT_FACTS and value not in EMPTY)
+    facts = tuple((key.replace("_", " "), plain(value)) for key, value in said)
     return Step(span, step_name(span, known), depth, round(left, 2), round(width, 2), panels, facts)
 
 

@@ -294,6 +294,19 @@ class FeedbackOut(BaseModel):
     updated_at: datetime
 
 
+class SentenceOut(BaseModel):
+    """A sentence of the answer that states something, as characters `start` to `end` of its text."""
+
+    start: int
+    end: int
+    citations: list[int]
+    # Whether the cited passages bear it out; null where it cites nothing, or nobody can say.
+    supported: bool | None
+    score: float | None
+    # Why not, in words.
+    reason: str
+
+
 class AnalysisOut(BaseModel):
     state: str
     language: str
@@ -302,6 +315,8 @@ class AnalysisOut(BaseModel):
     resolution: str
     # Empty where no model was asked: then only language and is_answered are known.
     ai_model: str
+    # The sentences as a model judged them afterwards; null where none was asked, or you may not read the texts.
+    sentences: list[SentenceOut] | None
 
 
 class SpanOut(BaseModel):

@@ -94,14 +94,23 @@ def _detail(trace_id: UUID) -> TraceDetail:
     if trace is None:
         raise NotFound(f"There is no trace {trace_id}. It appears a second after its answer, and is kept for a time.")
     spans = list(trace.spans.select_related("payload").order_by("started_at")[:MOST_SPANS])
-    trace_texts.hide(trace, spans)
-    analysis = Analysis.objects.filter(trace=trace).first()
+    is_hidden = trace_texts.hide(trace, spans)
     return TraceDetail(
         **_fields(trace),
         spans=[_span(span) for span in spans],
         feedback=[show_feedback(row) for row in Feedback.objects.filter(trace=trace)],
-        analysis=AnalysisOut.model_validate(analysis, from_attributes=True) if analysis else None,
+        analysis=_analysis(trace, is_hidden=is_hidden),
     )
+
+
+def _analysis(trace: Trace, *, is_hidden: bool) -> AnalysisOut | None:
+    analysis = Analysis.objects.filter(trace=trace).first()
+    if analysis is None:
+        return None
+    if is_hidden:
+        # What was said of the sentences quotes the documents.
+        analysis.sentences = None
+    return AnalysisOut.model_validate(analysis, from_attributes=True)
 
 
 def show_feedback(row: Feedback) -> FeedbackOut:

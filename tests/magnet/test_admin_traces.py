@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from knowledge.models import Chunk
-from magnet.models import Span, SpanPayload, Trace
+from magnet.models import Analysis, Span, SpanPayload, Trace
 from tests import factories
 from tools_app.models import RagTool
 
@@ -153,3 +153,58 @@ def test_the_path_above_a_page_says_what_the_menu_says(owner, page, section, tit
     assert section in head
     assert title in head
     assert "Platform" not in html
+
+
+def judged(trace, *reasons: str, supported: bool = False) -> Analysis:
+    """As a model judges the one sentence of `traced` in the background."""
+    rows = [{"start": 0, "end": 15, "citations": [1], "supported": supported, "score": 0.0, "reason": reason}
+            for reason in reasons]  # fmt: skip
+    return Analysis.objects.create(trace=trace, state="done", sentences=rows, language="de", ai_model="gpt-fake")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_model_found_unsupported_afterwards_is_underlined_and_says_by_whom(owner, bees):
+    trace = traced(*bees)
+    at_once = page_of(owner, trace).content.decode()
+    judged(trace, "No word of <b>.")
+
+    afterwards = page_of(owner, trace).content.decode()
+
+    assert "mg-unsupported" not in at_once
+    assert "mg-unsupported" in afterwards
+    assert "No word of &lt;b&gt;. Checked by a model afterwards." in afterwards
+    assert "Checked by a model afterwards. 1 sentence is not supported by what it cites." in afterwards
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_immediate_check_says_who_it_was_and_the_later_one_has_the_last_word(owner, bees):
+    trace = traced(*bees)
+    at = trace.started_at + timedelta(milliseconds=9)
+    span = Span.objects.create(trace=trace, name="support", started_at=at, duration_ms=1)
+    row = {"start": 0, "end": 15, "citations": [1], "supported": False, "score": 0.1, "reason": "By words."}
+    SpanPayload.objects.create(span=span, created_at=at, output={"sentences": [row]})
+
+    first = page_of(owner, trace).context["story"]
+    Span.objects.create(trace=trace, name="support by a model", started_at=at, duration_ms=1)
+    second = page_of(owner, trace).context["story"]
+    judged(trace, "", supported=True)
+    last = page_of(owner, trace).context["story"]
+
+    assert "mg-unsupported" in first.answer
+    assert first.checked.startswith("Checked by words and meaning, at once. 1 sentence")
+    assert second.checked.startswith("Checked by a model before the answer was complete.")
+    assert "mg-unsupported" not in last.answer
+    assert last.checked == "Checked by a model afterwards. No sentence stands out."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_list_of_traces_is_narrowed_to_a_language(owner, bees):
+    judged(traced(*bees, slug="german"), "")
+    traced(*bees, slug="unknown")
+
+    url = reverse("admin:magnet_trace_changelist")
+    everything = owner.get(url).content.decode()
+    german = owner.get(url, {"language": "de"})
+
+    assert "German" in everything
+    assert [trace.slug for trace in german.context["cl"].result_list] == ["german"]
