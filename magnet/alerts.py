@@ -38,17 +38,17 @@ GONE = 410
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
 
 
-def tell(event: Event, *, subject: str, text: str, path: str, **data: Any) -> int:
+def tell(event: Event, *, subject: str, text: str, path: str, by_mail: bool = True, **data: Any) -> int:
     """Write a message for everybody who wants to know of `event`; sent after the commit. Returns how many.
 
-    `path` leads to the page about it; `data` is JSON for programs.
+    `path` leads to the page about it; `data` is JSON for programs. What happens all day long is not sent by mail.
     """
     payload = {"type": event.value, "timestamp": timezone.now().isoformat(), "url": f"{settings.PUBLIC_URL}{path}"}
     about: dict[str, Any] = {"event": event, "subject": subject[:300], "text": text}
     about["payload"] = {**payload, "data": {"text": text, **data}}
     hooks = Webhook.objects.filter(is_active=True, events__contains=[event.value])
     rows = [Delivery(webhook=hook, **about) for hook in hooks]
-    if can_send_mail():
+    if by_mail and can_send_mail():
         people = User.objects.filter(is_active=True, gets_alerts=True).values_list("email", flat=True)
         rows += [Delivery(email=email, **about) for email in people]
     return _post(rows)

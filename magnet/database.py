@@ -18,6 +18,7 @@ import psycopg
 import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
+from psycopg import sql
 from psycopg.errors import DeadlockDetected
 from psycopg_pool import AsyncConnectionPool
 
@@ -33,6 +34,8 @@ DEADLOCKS_FORGIVEN = 2
 MOST_PLANS = 20
 
 CHANNEL = "magnet_configuration"
+# What upper floors listen to, on the same connection: the channel, and who is told of its notices.
+_ears: dict[str, Callable[[str], None]] = {}
 # A notice can be lost (a broken listener); then a revoked key still stops within this time.
 MOST_CACHED = 10_000
 CACHE_SECONDS = 5.0
@@ -149,18 +152,33 @@ def forget_configuration() -> None:
     _cache.clear()
 
 
+def hear(channel: str, then: Callable[[str], None]) -> None:
+    """Have `then` called with each notice on `channel`, and with "" after each reconnect: notices were missed."""
+    _ears[channel] = then
+
+
 async def listen_for_changes() -> None:
-    """Clear the cache at each notice, and after each reconnect, because notices were missed; runs until cancelled."""
+    """Clear the cache at each notice, and after each reconnect, because notices were missed; runs until cancelled.
+
+    Notices on the channels of upper floors are handed on to them: one connection listens for all.
+    """
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(_conninfo(), autocommit=True) as listener:
-                await listener.execute(f"listen {CHANNEL}")
+                for channel in (CHANNEL, *_ears):
+                    await listener.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
                 forget_configuration()
-                async for _notice in listener.notifies():
-                    forget_configuration()
+                for then in _ears.values():
+                    then("")
+                async for notice in listener.notifies():
+                    _ears.get(notice.channel, _forget_at_notice)(notice.payload)
         except psycopg.OperationalError as error:
             log.warning("configuration_listener_lost", error=str(error))
             await asyncio.sleep(1)
+
+
+def _forget_at_notice(_payload: str) -> None:
+    forget_configuration()
 
 
 def database_is_ready() -> bool:

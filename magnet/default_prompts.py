@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from magnet.agent_prompts import AGENT_PROMPTS
+from magnet.conversation_prompts import CONVERSATION_PROMPTS
 from magnet.models import PromptTemplate
 from magnet.prompt_parts import DefaultPrompt
 
@@ -257,6 +258,7 @@ DEFAULT_PROMPTS = (
     CHECK_CITATION,
     ANALYSE_ANSWER,
     *AGENT_PROMPTS,
+    *CONVERSATION_PROMPTS,
 )
 BY_SLUG = {default.slug: default for default in DEFAULT_PROMPTS}
 

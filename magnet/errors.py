@@ -10,7 +10,9 @@ MagnetError
 ├── NotFound                404
 ├── MethodNotAllowed        405
 ├── Conflict                409
-│   └── StillInUse          409  deleting what others refer to
+│   ├── StillInUse          409  deleting what others refer to
+│   ├── TurnAtWork          409  the conversation is busy with another turn, or waits for a confirmation
+│   └── ConfirmationExpired 409  nobody answered in time
 ├── TooLarge                413
 ├── UnsupportedMediaType    415
 ├── RateLimited             429  our own limit; says when to come back
@@ -19,6 +21,7 @@ MagnetError
 ├── VectorStoreUnavailable  503  the vector store beside PostgreSQL; searches do without it
 ├── StorageFull             507  no room for files
 ├── ServerStopping          503  the server ends before the answer was complete
+├── TurnLost                503  the process that carried a turn has died
 ├── AddressRefused          422  an outbound address that we do not fetch
 ├── SourceError             502  a knowledge source did not do its part
 │   ├── ListingFailed       502  the listing is not complete, so nothing is deleted
@@ -105,6 +108,17 @@ class StillInUse(Conflict):
     code, title = "still_in_use", "This is still in use"
 
 
+class TurnAtWork(Conflict):
+    code, title = "turn_at_work", "The conversation is busy"
+
+
+class ConfirmationExpired(Conflict):
+    code, title = "confirmation_expired", "Nobody confirmed in time"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody has confirmed in time, so nothing was done. Ask again.")
+
+
 class TooLarge(MagnetError):
     status, code, title = 413, "too_large", "This is too large"
 
@@ -140,6 +154,13 @@ class ServerStopping(MagnetError):
         super().__init__(
             "Magnet is being restarted, so this was cut off. Try again in a moment.", retry_after_seconds=5
         )
+
+
+class TurnLost(MagnetError):
+    status, code, title = 503, "turn_lost", "The answer was cut off"
+
+    def __init__(self) -> None:
+        super().__init__("The process that worked on this answer has ended in the middle of it. Ask again.")
 
 
 class AddressRefused(InvalidInput):

@@ -24,6 +24,8 @@ WORK = (
 SEEN = (*WORK, "syncrun")
 INSIGHT = ("trace", "span", "publication")
 PLATFORM = ("provider", "aimodel")
+# What people said is personal: it is for those whose work it is to look at it.
+SAID = ("conversation", "message", "confirmation", "conversationanalysis")
 ALERTS = ("webhook", "delivery")
 
 
@@ -47,7 +49,8 @@ EDITING = (
     *_named(["add", "change", "delete"], WORK),
     "run_apitool",
     "run_mcptool",
-    *_named(["view"], (*INSIGHT, *PLATFORM, *ALERTS)),
+    *_named(["view"], (*INSIGHT, *PLATFORM, *ALERTS, *SAID)),
+    "change_conversationanalysis",
     *_named(["add", "change", "delete"], ("webhook",)),
 )
 PUBLISHING = _named(["publish"], ("prompttemplate", "retrievaltool", "ragtool"))
@@ -57,7 +60,9 @@ STANDARD_GROUPS = (
     StandardGroup("Publisher", _("As an editor, and decides what callers get."), (*EDITING, *PUBLISHING)),
     StandardGroup("Editor", _("Changes sources, documents, drafts of tools and prompts."), EDITING),
     StandardGroup(
-        "Analyst", _("Sees tools and knowledge, and every trace with its cost."), (*VIEWING, *_named(["view"], INSIGHT))
+        "Analyst",
+        _("Sees tools and knowledge, every trace with its cost, and reads conversations."),
+        (*VIEWING, *_named(["view"], (*INSIGHT, *SAID)), "change_conversationanalysis"),
     ),
     StandardGroup("Viewer", _("Sees tools and knowledge, and may ask."), VIEWING),
 )

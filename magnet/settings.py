@@ -349,11 +349,16 @@ READINESS = ["knowledge.vectors.readiness", "knowledge.vector_lag.readiness"]
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)
 TRACE_DAYS = number("MAGNET_TRACE_DAYS", 180)
 
+# What a web process carries in the background: waited for when it ends, and ended with the last streams.
+DRAINED_AT_THE_END = ["conversations.turn_runs.drain"]
+ENDED_WITH_STREAMS = ["conversations.turn_runs.stop_all"]
 # A sync or re-index of more documents than these says before it starts what it will take.
 ASK_ABOVE_DOCUMENTS = number("MAGNET_ASK_ABOVE_DOCUMENTS", 1_000)
 # For so long a generation that was replaced is kept, so that the switch can be undone.
 UNDO_DAYS = number("MAGNET_UNDO_DAYS", 7)
 
+# Conversations, from their last message on; an agent may have a time of its own.
+CONVERSATION_DAYS = number("MAGNET_CONVERSATION_DAYS", 180)
 # -- Logs ----------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = env.str("MAGNET_LOG_FORMAT", "json" if IS_PRODUCTION else "console")

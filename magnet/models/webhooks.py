@@ -28,6 +28,9 @@ class Event(models.TextChoices):
     SYNC_WAITING = "sync.waiting_for_approval", _("A sync waits for approval")
     SYNC_OVERDUE = "sync.overdue", _("A sync is overdue")
     VECTORS_LAG = "vectors.lag", _("The vector store stands still, or has caught up")
+    MESSAGE_COMPLETED = "message.completed", _("An agent has answered")
+    CONFIRMATION_NEEDED = "confirmation.needed", _("A conversation waits for a confirmation")
+    CONVERSATION_CLOSED = "conversation.closed", _("A conversation was closed")
     TEST = "test", _("A test")
 
 

@@ -82,6 +82,10 @@ def _load_key(key: str) -> KnownKey:
         # Raised here, so that guesses do not fill the memory: errors are not remembered.
         raise NotSignedIn("This API key is not known. Copy it again, or make a new one.")
     scopes = frozenset(row.scopes)
+    return known_key(row)
+
+
+def known_key(row: ApiKey) -> KnownKey:
     if row.owner is not None:
         scopes = narrowed(scopes, to=scopes_of(row.owner))
     caller = Caller(
@@ -216,20 +220,20 @@ def bind(request: HttpRequest, caller: Caller) -> Caller:
 
 
 class Needs(AuthBase):
-    """The `auth` of an endpoint: a signed-in caller with this scope."""
+    """The `auth` of an endpoint: a signed-in caller with this scope, or with one of the others that do as well."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, *others: str) -> None:
         self.openapi_description = "An API key (mgt_…), or the session of somebody signed in to the admin."
         super().__init__()
-        self.scope = scope
+        self.scope, self.others = scope, others
         self.is_async = True
 
     async def __call__(self, request: HttpRequest) -> Caller:
         caller = await caller_of(request)
-        if not caller.may(self.scope):
+        if not any(map(caller.may, (self.scope, *self.others))):
             raise NotAllowed(
                 f"This needs the scope {self.scope}. Use an API key that has it, or ask an administrator for it.",
                 scope=self.scope,

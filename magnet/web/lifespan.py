@@ -52,6 +52,8 @@ class Lifespan:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        for drain in map(import_string, settings.DRAINED_AT_THE_END):
+            await drain()
         await gateway.close_all()
         await self.give_back_limits()
         await database.close_raw_pool()

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.module_loading import import_string
 
 from magnet.callers import current_caller
 from magnet.errors import MagnetError, ServerStopping
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
+# What is ended in the background has so long to tell it to those who read along.
+LAST_WORDS_SECONDS = 0.5
 # Texts that arrive within this time of the last one sent travel together: a frame for each token costs too much.
 JOIN_SECONDS = 0.03
 TERMINAL = ("completed", "error")
@@ -40,10 +44,14 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=pl
 
 @dataclass(frozen=True)
 class Event:
-    """One event of an answer: started, passages, text, completed or error. `data` is JSON."""
+    """One event of an answer: started, passages, text, completed or error. `data` is JSON.
+
+    `number` is its id where events are kept and can be read again; others are counted as they are sent.
+    """
 
     name: str
     data: dict[str, Any]
+    number: int | None = None
 
 
 def wants_stream(request: HttpRequest) -> bool:
@@ -51,10 +59,18 @@ def wants_stream(request: HttpRequest) -> bool:
 
 
 def event_stream(
-    events: AsyncIterator[Event], *, heartbeat_seconds: float | None = None, instance: str = ""
+    events: AsyncIterator[Event],
+    *,
+    heartbeat_seconds: float | None = None,
+    instance: str = "",
+    is_resumable: bool = False,
 ) -> StreamingHttpResponse:
-    """The response that sends `events`; closing it, or a client that leaves, closes their generator."""
-    frames = _frames(events, heartbeat_seconds=heartbeat_seconds or HEARTBEAT_SECONDS, instance=instance)
+    """The response that sends `events`; closing it, or a client that leaves, closes their generator.
+
+    Resumable ones are kept elsewhere: there may be several answers in a row, and they end where their generator does.
+    """
+    inbox = _Inbox(instance=instance, request_id=current_caller().request_id, is_resumable=is_resumable)
+    frames = _frames(events, inbox, heartbeat_seconds=heartbeat_seconds or HEARTBEAT_SECONDS)
     response = StreamingHttpResponse(frames, content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     # Proxies that buffer would hand everything over at once.
@@ -63,15 +79,20 @@ def event_stream(
 
 
 def end_all() -> None:
-    """End every stream with an `error` event, because the server stops; in the event loop of the streams."""
+    """End every stream with an `error` event, because the server stops; in the event loop of the streams.
+
+    First the upper floors end what they carry in the background: whoever reads along hears it from there.
+    """
+    for end in map(import_string, settings.ENDED_WITH_STREAMS):
+        end()
+    loop = asyncio.get_running_loop()
     for inbox in list(_open):
-        inbox.fail(ServerStopping())
+        loop.call_later(LAST_WORDS_SECONDS if inbox.is_resumable else 0, inbox.fail, ServerStopping())
 
 
 async def _frames(
-    events: AsyncIterator[Event], *, heartbeat_seconds: float, instance: str
+    events: AsyncIterator[Event], inbox: _Inbox, *, heartbeat_seconds: float
 ) -> AsyncGenerator[bytes, None]:
-    inbox = _Inbox(instance=instance, request_id=current_caller().request_id)
     reading = asyncio.create_task(_read(events, inbox))
     number = 0
     _open.add(inbox)
@@ -80,12 +101,13 @@ async def _frames(
             if not await inbox.has_something(heartbeat_seconds):
                 yield HEARTBEAT
                 continue
-            taken = inbox.take()
-            yield b"".join(_frame(number + step, event) for step, event in enumerate(taken, start=1))
-            number += len(taken)
-            if taken[-1].name in TERMINAL:
+            if taken := inbox.take():
+                counted = enumerate(taken, start=number + 1)
+                yield b"".join(_frame(event, event.number if inbox.is_resumable else step) for step, event in counted)
+                number += len(taken)
+            if inbox.is_over:
                 return
-            if taken[-1].name == "text":
+            if taken and taken[-1].name == "text":
                 await inbox.collect(JOIN_SECONDS)
     finally:
         _open.discard(inbox)
@@ -94,8 +116,10 @@ async def _frames(
             await reading
 
 
-def _frame(number: int, event: Event) -> bytes:
-    return f"id: {number}\nevent: {event.name}\ndata: {_encode(event.data)}\n\n".encode("utf-8", "replace")
+def _frame(event: Event, number: int | None) -> bytes:
+    # What has no number, such as an error about a resumable stream, does not move the place to resume from.
+    place = "" if number is None else f"id: {number}\n"
+    return f"{place}event: {event.name}\ndata: {_encode(event.data)}\n\n".encode("utf-8", "replace")
 
 
 async def _read(events: AsyncIterator[Event], inbox: _Inbox) -> None:
@@ -104,8 +128,11 @@ async def _read(events: AsyncIterator[Event], inbox: _Inbox) -> None:
         async with aclosing(events) as source:  # type: ignore[type-var]  # every source is a generator
             async for event in source:
                 inbox.put(event)
-                if event.name in TERMINAL:
+                if event.name in TERMINAL and not inbox.is_resumable:
                     return
+        if inbox.is_resumable:
+            inbox.end()
+            return
         error = MagnetError("The answer ended before it was complete. Ask again.")
     except MagnetError as refused:
         error = refused
@@ -118,22 +145,33 @@ async def _read(events: AsyncIterator[Event], inbox: _Inbox) -> None:
 class _Inbox:
     """What was read and not yet sent; texts that follow each other are joined."""
 
-    def __init__(self, *, instance: str, request_id: str) -> None:
-        self.instance, self.request_id = instance, request_id
-        self._is_over = False
+    def __init__(self, *, instance: str, request_id: str, is_resumable: bool) -> None:
+        self.instance, self.request_id, self.is_resumable = instance, request_id, is_resumable
+        self._is_ended = False
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         # Set by everything but text, which nobody needs to wait for.
         self._is_urgent = asyncio.Event()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing waits and nothing more will come."""
+        return self._is_ended and not self._events
+
     def fail(self, error: MagnetError) -> None:
         self.put(Event("error", problem(error, instance=self.instance, request_id=self.request_id)))
+        self.end()
+
+    def end(self) -> None:
+        self._is_ended = True
+        self._arrived.set()
+        self._is_urgent.set()
 
     def put(self, event: Event) -> None:
-        """Take an event in; after the terminal one nothing more."""
-        if self._is_over:
+        """Take an event in; after the end nothing more."""
+        if self._is_ended:
             return
-        self._is_over = event.name in TERMINAL
+        self._is_ended = event.name in TERMINAL and not self.is_resumable
         self._events.append(event)
         self._arrived.set()
         if event.name != "text":
@@ -151,7 +189,8 @@ class _Inbox:
         while self._events:
             event = self._events.popleft()
             if taken and event.name == taken[-1].name == "text":
-                taken[-1] = Event("text", {**event.data, "text": taken[-1].data["text"] + event.data["text"]})
+                text = taken[-1].data["text"] + event.data["text"]
+                taken[-1] = Event("text", {**event.data, "text": text}, event.number)
             else:
                 taken.append(event)
         self._arrived.clear()
