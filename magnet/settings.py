@@ -129,6 +129,12 @@ READER_MEMORY_MB = number("MAGNET_READER_MEMORY_MB", 1_500)
 if READER_SECONDS < 1 or READER_MEMORY_MB < 256:
     raise ImproperlyConfigured("MAGNET_READER_SECONDS must be at least 1, and MAGNET_READER_MEMORY_MB at least 256.")
 REQUESTS_PER_MINUTE = number("MAGNET_REQUESTS_PER_MINUTE", 60_000)
+# Of a person who is signed in, over the API that the ask page and “Try it” use; their other pages are not counted.
+PERSON_REQUESTS_PER_MINUTE = number("MAGNET_PERSON_REQUESTS_PER_MINUTE", 240)
+if min(REQUESTS_PER_MINUTE, PERSON_REQUESTS_PER_MINUTE) < 1:
+    raise ImproperlyConfigured(
+        "MAGNET_REQUESTS_PER_MINUTE and MAGNET_PERSON_REQUESTS_PER_MINUTE must be at least 1: nobody could call."
+    )
 
 # Providers store the name of one of these variables, never its value.
 PROVIDER_KEYS = {
@@ -343,22 +349,22 @@ CALLED_WITH_EVERY_BEAT = ["knowledge.recovery.go_on"]
 STEADY_COMMANDS = ["maintain_indexes", *(["sync_vectors"] if VECTOR_DB_TYPE != "pgvector" else [])]
 # What upper floors have opened in a process, given back when it ends, and what they have to say about its health.
 CLOSED_AT_THE_END = ["knowledge.vectors.close"]
+# What a web process carries in the background: waited for when it ends, and ended with the last streams.
+DRAINED_AT_THE_END = ["conversations.turn_runs.drain"]
+ENDED_WITH_STREAMS = ["conversations.turn_runs.stop_all"]
 READINESS = ["knowledge.vectors.readiness", "knowledge.vector_lag.readiness"]
 
 # Prompts, passages and answers are personal: they go sooner than the figures of their trace.
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)
 TRACE_DAYS = number("MAGNET_TRACE_DAYS", 180)
+# Conversations, from their last message on; an agent may have a time of its own.
+CONVERSATION_DAYS = number("MAGNET_CONVERSATION_DAYS", 180)
 
-# What a web process carries in the background: waited for when it ends, and ended with the last streams.
-DRAINED_AT_THE_END = ["conversations.turn_runs.drain"]
-ENDED_WITH_STREAMS = ["conversations.turn_runs.stop_all"]
 # A sync or re-index of more documents than these says before it starts what it will take.
 ASK_ABOVE_DOCUMENTS = number("MAGNET_ASK_ABOVE_DOCUMENTS", 1_000)
 # For so long a generation that was replaced is kept, so that the switch can be undone.
 UNDO_DAYS = number("MAGNET_UNDO_DAYS", 7)
 
-# Conversations, from their last message on; an agent may have a time of its own.
-CONVERSATION_DAYS = number("MAGNET_CONVERSATION_DAYS", 180)
 # -- Logs ----------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = env.str("MAGNET_LOG_FORMAT", "json" if IS_PRODUCTION else "console")

@@ -1,4 +1,4 @@
-"""How often a key may call: its minute's limit, shared by all web processes, each spending its part in memory."""
+"""How often a key or a person may call: a minute's limit, of which each web process spends its part in memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Allowance:
 
 
 class Bucket:
-    """One key's requests in this process: it holds a minute's share and fills evenly."""
+    """One caller's requests in this process: it holds a minute's share and fills evenly."""
 
     def __init__(self, subject: str, limit: int) -> None:
         self.limit = limit
@@ -72,24 +72,36 @@ _renewals: set[asyncio.Task[None]] = set()
 
 
 async def spend(caller: Caller) -> Allowance:
-    """Count one request of a key. Raises RateLimited when its minute is used up."""
-    limit = caller.requests_per_minute or settings.REQUESTS_PER_MINUTE
-    bucket = _buckets.get(caller.id)
+    """Count one request of a key or a person. Raises RateLimited when its minute is used up."""
+    limit = limit_of(caller)
+    name = subject(caller)
+    bucket = _buckets.get(name)
     if bucket is None or bucket.limit != limit:
-        bucket = _buckets[caller.id] = Bucket(f"key {caller.id} requests", limit)
+        bucket = _buckets[name] = Bucket(f"{name} requests", limit)
     await _renew(bucket.lease)
     wait_seconds = bucket.take(time.monotonic())
     if wait_seconds:
+        who = "You may ask" if caller.kind == "user" else "This API key may call"
         raise RateLimited(
-            f"This API key may call {limit} times a minute. Try again in {math.ceil(wait_seconds)} s.",
+            f"{who} {limit} times a minute. Try again in {math.ceil(wait_seconds)} s.",
             retry_after_seconds=wait_seconds,
         )
     return bucket.allowance()
 
 
 def allowance(caller: Caller) -> Allowance | None:
-    bucket = _buckets.get(caller.id)
+    bucket = _buckets.get(subject(caller))
     return bucket.allowance() if bucket else None
+
+
+def limit_of(caller: Caller) -> int:
+    usual = settings.PERSON_REQUESTS_PER_MINUTE if caller.kind == "user" else settings.REQUESTS_PER_MINUTE
+    return caller.requests_per_minute or int(usual)
+
+
+def subject(caller: Caller) -> str:
+    """People and keys are counted apart: both have numbers from 1 on."""
+    return f"{caller.kind} {caller.id}"
 
 
 async def _renew(lease: Lease) -> None:

@@ -226,6 +226,22 @@ async def test_a_key_that_calls_too_often_is_told_when_to_come_back(anonymous, i
     assert 1 <= int(answers[3].headers["Retry-After"]) <= 20
 
 
+async def test_a_person_who_asks_too_often_is_told_when_to_come_back(async_client, issue_key, settings):
+    settings.PERSON_REQUESTS_PER_MINUTE = 3
+    key = bearer(await in_database(issue_key))
+    anna = await in_database(lambda: User.objects.create_superuser("anna@example.com", "secret"))
+    await async_client.aforce_login(anna, backend="django.contrib.auth.backends.ModelBackend")
+
+    answers = [await async_client.get("/api/providers") for _ in range(4)]
+    by_key = await AsyncClient().get("/api/providers", headers=key)
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].json()["code"] == "rate_limited"
+    assert answers[3].json()["detail"].startswith("You may ask 3 times a minute. Try again in ")
+    assert 1 <= int(answers[3].headers["Retry-After"]) <= 20
+    assert by_key.status_code == 200, "A key with the number of a person was counted with that person."
+
+
 # -- Pages of other origins ----------------------------------------------------------------------------------------
 
 ASKING = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
