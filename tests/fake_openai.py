@@ -28,6 +28,8 @@ class Scripted:
 
     text: str | None = None
     tool_calls: tuple[dict[str, Any], ...] = ()
+    # By default what fits: "tool_calls" or "stop".
+    finish_reason: str = ""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     # Sent as it is instead of an answer: garbage, an empty body.
@@ -165,15 +167,27 @@ class Exchange(asyncio.Protocol):
         elif body.get("stream"):
             await self.send_stream(body, reply)
         else:
-            text = reply_text(body, reply.text, deltas=self.fake.deltas)
+            text = self.said(body, reply)
             self.send_json(200, chat_answer(body, text, tool_calls=reply.tool_calls, usage=reply.usage))
+
+    def said(self, body: Any, reply: Scripted) -> str:
+        """Beside calls, only what a test scripts."""
+        if reply.tool_calls:
+            return reply.text or ""
+        return reply_text(body, reply.text, deltas=self.fake.deltas)
 
     async def send_stream(self, body: Any, reply: Scripted) -> None:
         self.transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
-        text = reply_text(body, reply.text, deltas=self.fake.deltas)
-        chunks = chunks_of(body, text, tool_calls=reply.tool_calls, usage=reply.usage, has_usage=reply.sends_usage)
+        chunks = chunks_of(
+            body,
+            self.said(body, reply),
+            tool_calls=reply.tool_calls,
+            usage=reply.usage,
+            has_usage=reply.sends_usage,
+            finish_reason=reply.finish_reason,
+        )
         async for event in self.paced(chunks, reply):
             frame = b"data: " + event + b"\n\n"
             self.transport.write(b"%x\r\n%b\r\n" % (len(frame), frame))

@@ -42,7 +42,7 @@ def chat_answer(
 ) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if tool_calls:
-        message = {"role": "assistant", "content": None, "tool_calls": list(tool_calls)}
+        message = {"role": "assistant", "content": text or None, "tool_calls": list(tool_calls)}
     return {
         "id": "chatcmpl-fake",
         "object": "chat.completion",
@@ -54,16 +54,21 @@ def chat_answer(
 
 
 def chunks_of(
-    body: dict[str, Any], text: str, *, tool_calls: tuple[dict[str, Any], ...], usage: Any, has_usage: bool
+    body: dict[str, Any],
+    text: str,
+    *,
+    tool_calls: tuple[dict[str, Any], ...],
+    usage: Any,
+    has_usage: bool,
+    finish_reason: str = "",
 ) -> list[dict[str, Any]]:
-    """The chunks of a streamed answer: a word each, or tool calls in pieces, then the end, then the usage."""
+    """The chunks of a streamed answer: a word each, then tool calls in pieces, then the end, then the usage."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    if tool_calls:
-        deltas += pieces_of(tool_calls)
-    else:
-        deltas += [{"content": part} for part in re.findall(r"\s*\S+", text)]
+    deltas += [{"content": part} for part in re.findall(r"\s*\S+", text)]
+    deltas += pieces_of(tool_calls)
     choices: list[list[dict[str, Any]]] = [[{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas]
-    choices.append([{"index": 0, "delta": {}, "finish_reason": "tool_calls" if tool_calls else "stop"}])
+    ending = finish_reason or ("tool_calls" if tool_calls else "stop")
+    choices.append([{"index": 0, "delta": {}, "finish_reason": ending}])
     base = {"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 0, "model": body.get("model")}
     chunks = [{**base, "choices": choice} for choice in choices]
     if has_usage and (body.get("stream_options") or {}).get("include_usage"):

@@ -6,7 +6,7 @@ Models write [1], [2, 3], [1-3], [^1], [[1]], 【1†source】 or [passage 1]; c
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 # No marker is longer than this, so nothing is held back for longer.
 MAX_MARKER_CHARACTERS = 400
@@ -57,6 +57,10 @@ class CitationFilter:
     def close(self) -> str:
         """What was held back because it might have become a marker."""
         return self._checked(is_end=True)
+
+    def shown(self, number: int) -> int:
+        """The number that stands in the text in place of `number`."""
+        return number
 
     def _checked(self, *, is_end: bool) -> str:
         text, self._held = self._held, ""
@@ -123,7 +127,7 @@ class CitationFilter:
         self.cited.update(kept)
         self.invented.update(number for number in wanted if number not in self.numbers)
         if kept:
-            return self._pass_on(spaces + "".join(f"[{number}]" for number in kept))
+            return self._pass_on(spaces + "".join(f"[{self.shown(number)}]" for number in kept))
         # The space before it goes as well; at the beginning of a line, the one after it.
         self._drops_spaces = self._last == "\n"
         return ""
@@ -165,6 +169,17 @@ def said_from(text: str, *, number: int) -> list[str]:
         if f"[{number}]" in markers:
             said.append(before.strip())
     return [part for part in said if part]
+
+
+class Renumbering(CitationFilter):
+    """Writes the numbers of one answer as those of a longer story that it becomes a part of."""
+
+    def __init__(self, numbers: Mapping[int, int]) -> None:
+        super().__init__(numbers)
+        self._in_story = numbers
+
+    def shown(self, number: int) -> int:
+        return self._in_story[number]
 
 
 class _WithoutMarkers(CitationFilter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,16 +80,15 @@ def names_of(row: models.Model) -> tuple[str, str] | None:
 
 
 def _table(kind: str) -> models.QuerySet[Any]:
-    rows = apps.get_model(TABLES[kind])._default_manager.all()
+    rows: models.QuerySet[Any] = apps.get_model(TABLES[kind])._default_manager.all()
     return rows.select_related("server") if kind == "mcp" else rows
 
 
 def _rows(kind: str, slug: str) -> models.QuerySet[Any]:
-    by_kind: dict[str, Callable[[], models.QuerySet[Any]]] = {
-        # “server/tool”.
-        "mcp": lambda: _table(kind).filter(server__slug=slug.partition("/")[0], slug=slug.partition("/")[2]),
-    }
-    return by_kind.get(kind, lambda: _table(kind).filter(slug=slug))()
+    if kind == "mcp":
+        server, _slash, tool = slug.partition("/")
+        return _table(kind).filter(server__slug=server, slug=tool)
+    return _table(kind).filter(slug=slug)
 
 
 def _target(kind: str, row: Any) -> Target:
