@@ -25,6 +25,7 @@ from magnet.database import cached, in_database
 from magnet.errors import NotAllowed, NotSignedIn
 from magnet.models.access import ApiKey, hash_secret
 from magnet.scopes import ALL, narrowed, scopes_from
+from magnet.web import rate_limits
 
 if TYPE_CHECKING:
     from magnet.models.users import User
@@ -81,11 +82,11 @@ def _load_key(key: str) -> KnownKey:
     if row is None:
         # Raised here, so that guesses do not fill the memory: errors are not remembered.
         raise NotSignedIn("This API key is not known. Copy it again, or make a new one.")
-    scopes = frozenset(row.scopes)
     return known_key(row)
 
 
 def known_key(row: ApiKey) -> KnownKey:
+    scopes = frozenset(row.scopes)
     if row.owner is not None:
         scopes = narrowed(scopes, to=scopes_of(row.owner))
     caller = Caller(
@@ -206,7 +207,10 @@ async def caller_of(request: HttpRequest) -> Caller:
         raise NotSignedIn(f"{HOW_TO_SIGN_IN}, or sign in to the admin.")
     if check_csrf(request) is not None:
         raise NotAllowed("The CSRF token is missing or wrong. Send it in the header X-CSRFToken, or use an API key.")
-    return bind(request, await acting_for(caller, request.headers))
+    caller = bind(request, await acting_for(caller, request.headers))
+    # Keys were counted at the entrance; whose session it is, is known only here.
+    await rate_limits.spend(caller)
+    return caller
 
 
 def bind(request: HttpRequest, caller: Caller) -> Caller:
