@@ -8,19 +8,23 @@ process inside it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
 
 import jsonschema_rs
 
 from magnet.errors import InvalidInput
+from magnet.json_schema_cost import cost_of
 
 DEEPEST_SCHEMA, LARGEST_SCHEMA = 60, 50_000
 DEEPEST_VALUE, LARGEST_VALUE = 200, 1_000_000
 # With each definition counted as often as it is referred to.
 MOST_REFERRED = 100_000
+# Ways through a schema that refers to itself: to find out whether a value fits, and to say what does not.
+MOST_STEPS, MOST_TOLD_STEPS = 1_000_000, 5_000
 MOST_FAULTS = 20
 LONGEST_SENTENCE = 300
 # Steps of one pattern on one text: some milliseconds.
@@ -37,8 +41,17 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
     """
     if is_beyond(value, depth=DEEPEST_VALUE, size=LARGEST_VALUE):
         return [f"The value is nested deeper than {DEEPEST_VALUE} levels or has more than {LARGEST_VALUE:,} parts."]
-    validator = _compiled(_written(schema))
-    return [_sentence(error) for error, _ in zip(_errors(validator, value), range(MOST_FAULTS), strict=False)]
+    compiled = _compiled(_written(schema))
+    if is_beyond(value, depth=compiled.deepest_value, size=LARGEST_VALUE):
+        return [
+            f"The value is nested deeper than {compiled.deepest_value} levels, which its schema makes too much work, "
+            "because it refers to itself in several ways."
+        ]
+    if is_beyond(value, depth=compiled.deepest_told, size=LARGEST_VALUE):
+        return (
+            [] if _fits(compiled.validator, value) else ["The value does not fit, and is nested too deep to say why."]
+        )
+    return [_sentence(error) for error, _ in zip(_errors(compiled.validator, value), range(MOST_FAULTS), strict=False)]
 
 
 def check_schema(schema: Any) -> None:
@@ -54,18 +67,43 @@ def _written(schema: dict[str, Any]) -> str:
             f"The JSON schema is nested deeper than {DEEPEST_SCHEMA} levels or has more than {LARGEST_SCHEMA:,} parts. "
             "Make it simpler."
         )
-    _refuse_multiplying(schema)
     try:
         return json.dumps(schema)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"The JSON schema holds something that is not JSON: {error}.") from error
 
 
+@dataclass(frozen=True)
+class _Compiled:
+    """A schema made ready, with the depths to which a value is told its faults, and to which it is checked at all."""
+
+    validator: jsonschema_rs.Validator
+    deepest_told: int
+    deepest_value: int
+
+
 @lru_cache(maxsize=MOST_COMPILED)
-def _compiled(schema: str) -> jsonschema_rs.Validator:
+def _compiled(written: str) -> _Compiled:
+    schema = json.loads(written)
+    cost = cost_of(schema)
+    if cost.parts is None or cost.parts > MOST_REFERRED:
+        raise InvalidInput("The definitions of the JSON schema refer to each other too often. Make it simpler.")
+    return _Compiled(
+        _validator(schema),
+        deepest_told=_deepest(MOST_TOLD_STEPS, growth=cost.growth),
+        deepest_value=_deepest(MOST_STEPS, growth=cost.growth),
+    )
+
+
+def _deepest(steps: int, *, growth: int) -> int:
+    """To how many levels a value can be followed in so many steps."""
+    return DEEPEST_VALUE if growth < 2 else max(1, min(DEEPEST_VALUE, int(math.log(steps, growth))))
+
+
+def _validator(schema: Any) -> jsonschema_rs.Validator:
     try:
         return jsonschema_rs.validator_for(
-            json.loads(schema),
+            schema,
             validate_formats=True,
             retriever=_refuse_to_fetch,
             pattern_options=jsonschema_rs.FancyRegexOptions(
@@ -74,49 +112,6 @@ def _compiled(schema: str) -> jsonschema_rs.Validator:
         )
     except (jsonschema_rs.ValidationError, ValueError) as error:
         raise InvalidInput(f"This is not a JSON schema that can be used: {_reason(error)}") from error
-
-
-def _refuse_multiplying(schema: dict[str, Any]) -> None:
-    """Twenty definitions that each refer twice to the next one are a million to the validator."""
-    targets = _targets(schema)
-    costs: dict[int, int] = {}
-
-    def cost(node: Any) -> int:
-        if id(node) in costs:
-            return costs[id(node)]
-        # What refers back to itself goes on only as deep as the value.
-        costs[id(node)] = 0
-        refs = (node.get("$ref"), node.get("$dynamicRef")) if isinstance(node, dict) else ()
-        referred = [targets[unquote(ref)] for ref in refs if isinstance(ref, str) and unquote(ref) in targets]
-        costs[id(node)] = 1 + sum(cost(part) for part in (*_parts(node), *referred) if isinstance(part, dict | list))
-        return costs[id(node)]
-
-    try:
-        is_too_much = cost(schema) > MOST_REFERRED
-    except RecursionError:
-        is_too_much = True
-    if is_too_much:
-        raise InvalidInput("The definitions of the JSON schema refer to each other too often. Make it simpler.")
-
-
-def _targets(schema: dict[str, Any]) -> dict[str, Any]:
-    """What references may name inside of a schema: places, anchors and ids."""
-    found: dict[str, Any] = {}
-    level: list[tuple[str, Any]] = [("#", schema)]
-    while level:
-        found.update(level)
-        for _, node in level:
-            if isinstance(node, dict):
-                named = {f"#{node.get('$anchor')}", f"#{node.get('$dynamicAnchor')}", str(node.get("$id"))}
-                found.update(dict.fromkeys(named, node))
-        level = [pair for place, node in level for pair in _placed(place, node)]
-    return found
-
-
-def _placed(place: str, node: Any) -> Iterator[tuple[str, Any]]:
-    parts: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, part in parts:
-        yield f"{place}/{str(key).replace('~', '~0').replace('/', '~1')}", part
 
 
 def _refuse_to_fetch(uri: str) -> Any:
@@ -128,6 +123,13 @@ def _reason(error: Exception) -> str:
         return _cut(str(error))
     place = _place(error.instance_path)
     return _cut(f"{f'at {place}: ' if place else ''}{error.message}")
+
+
+def _fits(validator: jsonschema_rs.Validator, value: Any) -> bool:
+    try:
+        return validator.is_valid(value)
+    except ValueError as error:
+        raise InvalidInput(f"The value holds something that is not JSON: {error}.") from error
 
 
 def _errors(validator: jsonschema_rs.Validator, value: Any) -> Iterator[jsonschema_rs.ValidationError]:

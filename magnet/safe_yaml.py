@@ -7,6 +7,7 @@ the memory, and expand aliases without counting.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -158,7 +159,14 @@ def scalar(text: str, *, tag: str | None, is_plain: bool) -> Any:
         return text
     if INTEGER.match(text) and len(text) < 300:
         return int(text)
-    return float(text) if FLOAT.match(text) and len(text) < 300 else text
+    return finite(text) if FLOAT.match(text) and len(text) < 300 else text
+
+
+def finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidInput(f"The document holds {text[:40]}, a number that is not finite.")
+    return number
 
 
 def refuse_tag(tag: str | None) -> None:

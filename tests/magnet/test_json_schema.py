@@ -111,3 +111,96 @@ def test_a_schema_that_refers_to_itself_goes_as_deep_as_the_value():
 
     assert faults(tree, {"left": {"right": {}}}) == []
     assert faults(tree, {"left": {"right": {"up": 1}}}) == ["There is no `up` in `left.right`."]
+
+
+ROOT = "http://a.example/root"
+
+
+def chained(ref: str, *, own: dict[str, str] | None = None) -> dict[str, Any]:
+    """Forty definitions, each of which refers twice to the next one; `own` is what each has beside."""
+    named = own or {}
+    links = {
+        f"a{number}": {
+            **{key: text.format(number) for key, text in named.items()},
+            "anyOf": [{"$ref": ref.format(number + 1)}] * 2,
+        }
+        for number in range(40)
+    }
+    last = {**{key: text.format(40) for key, text in named.items()}, "type": "string"}
+    return {"$ref": ref.format(0), "$defs": {**links, "a40": last}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$id": ROOT, **chained("a{}", own={"$id": "http://a.example/a{}"})},
+        {"$id": ROOT, **chained("/deep/../a{}", own={"$id": "a{}"})},
+        {"$id": ROOT, **chained("root#/$defs/a{}")},
+        {"$id": ROOT, **chained(f"{ROOT}#/$defs/a{{}}")},
+        {"$id": ROOT, **chained("#a{}", own={"$id": "#a{}"}), "$schema": "http://json-schema.org/draft-07/schema#"},
+        {"id": ROOT, **chained("a{}", own={"id": "a{}"}), "$schema": "http://json-schema.org/draft-04/schema#"},
+        {"$id": "tag:a.example,2026:root", **chained("a{}", own={"$id": "a{}"})},
+        chained("json-schema:///#/$defs/a{}"),
+        chained("./#/$defs/a{}"),
+    ],
+)
+def test_definitions_multiply_under_whatever_address_they_refer_to_each_other(schema):
+    with pytest.raises(InvalidInput, match=r"refer to each other too often|outside of the schema"):
+        check_schema(schema)
+
+
+def test_definitions_with_addresses_of_their_own_are_followed():
+    line = {"$id": "line", "type": "object", "properties": {"price": {"$ref": "#/$defs/price"}}}
+    line["$defs"] = {"price": {"type": "number"}}
+    schema = {"$id": ROOT, "properties": {"line": {"$ref": "line"}}, "$defs": {"line": line}}
+
+    assert faults(schema, {"line": {"price": 1}}) == []
+    assert "`line.price`" in faults(schema, {"line": {"price": "much"}})[0]
+
+
+def test_what_only_looks_like_a_reference_is_none():
+    schema = {"const": {"$ref": "elsewhere"}, "default": {"$ref": "elsewhere"}}
+
+    assert faults(schema, {"$ref": "elsewhere"}) == []
+    assert faults({"properties": {"$ref": {"type": "string"}, "default": {"type": "integer"}}}, {"$ref": "a"}) == []
+
+
+def deep(levels: int, *, end: Any = 1) -> Any:
+    value = end
+    for _ in range(levels):
+        value = {"x": value}
+    return value
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+def test_a_schema_that_refers_to_itself_twice_for_the_same_part_is_not_followed_for_ever(keyword):
+    twice = {"type": "object", "properties": {"x": {keyword: [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]}}}
+    schema = {"$defs": {"a": twice}, "$ref": "#/$defs/a"}
+
+    assert "nested deeper" in faults(schema, deep(150))[0]
+    assert "does not fit" in faults(schema, deep(17))[0]
+    assert "object" in faults(schema, deep(2))[0] or "x" in faults(schema, deep(2))[0]
+
+
+def test_a_tree_with_two_branches_may_be_deep():
+    tree = {"properties": {"x": {"$ref": "#"}, "y": {"$ref": "#"}}, "type": "object"}
+
+    assert faults(tree, deep(150, end={})) == []
+
+
+def test_any_json_may_be_described():
+    anything = {
+        "$defs": {
+            "json": {
+                "anyOf": [
+                    {"type": ["string", "number", "boolean", "null"]},
+                    {"type": "array", "items": {"$ref": "#/$defs/json"}},
+                    {"type": "object", "additionalProperties": {"$ref": "#/$defs/json"}},
+                ]
+            }
+        },
+        "$ref": "#/$defs/json",
+    }
+
+    assert faults(anything, deep(12)) == []
+    assert faults(anything, deep(18)) == []

@@ -15,8 +15,11 @@ from tools_app.openapi.schemas import expanded
 OWN_HEADERS = {"accept", "content-type", "authorization", "content-length", "host", "cookie"}
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 LONGEST_NAME = 60
+# Of a parameter as it is sent, and of all of them together: what is larger is no call that a model could write.
+LONGEST_SENT_NAME, MOST_ARGUMENTS = 500, 500
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 WHOLE_BODY = "body"
+STYLES = ("form", "spaceDelimited", "pipeDelimited", "deepObject")
 # The keywords of a body that cannot be taken apart into arguments without changing what it allows.
 INDIVISIBLE = frozenset({"oneOf", "anyOf", "not", "if", "patternProperties"})
 
@@ -40,6 +43,10 @@ class Arguments:
         }
 
     def add(self, schema: dict[str, Any], place: dict[str, Any], *, is_required: bool) -> None:
+        if len(self.properties) >= MOST_ARGUMENTS:
+            raise InvalidInput(f"It takes more than {MOST_ARGUMENTS} arguments.")
+        if len(place["name"]) > LONGEST_SENT_NAME:
+            raise InvalidInput(f"An argument has a name of more than {LONGEST_SENT_NAME} characters.")
         name = self._free_name(str(place["name"]), where=str(place["in"]))
         self.properties[name], self.places[name] = schema, place
         if is_required:
@@ -68,7 +75,8 @@ def arguments_of(
     if "requestBody" in operation:
         add_body(made, operation["requestBody"], references)
     else:
-        add_old_body(made, parameters, references, operation.get("consumes") or consumes)
+        own = [str(name) for name in as_list(operation.get("consumes"))]
+        add_old_body(made, parameters, references, own or consumes)
     return made
 
 
@@ -86,9 +94,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def add_parameter(made: Arguments, parameter: dict[str, Any], references: References) -> None:
-    name, where = parameter.get("name"), str(parameter["in"])
-    if not isinstance(name, str) or not name:
-        raise InvalidInput("A parameter has no name.")
+    name, where = name_of(parameter), str(parameter["in"])
     if where == "header" and name.lower() in OWN_HEADERS:
         return
     content = parameter.get("content")
@@ -102,6 +108,13 @@ def add_parameter(made: Arguments, parameter: dict[str, Any], references: Refere
     describe(schema, parameter)
     is_required = where == "path" or parameter.get("required") is True
     made.add(schema, {"in": where, "name": name, **how}, is_required=is_required)
+
+
+def name_of(parameter: dict[str, Any]) -> str:
+    name = parameter.get("name")
+    if not isinstance(name, str) or not name:
+        raise InvalidInput("A parameter has no name.")
+    return name
 
 
 def own_schema(parameter: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +135,9 @@ def style_of(parameter: dict[str, Any], *, where: str) -> dict[str, Any]:
     if "schema" not in parameter and parameter.get("type") == "array":
         format_ = str(parameter.get("collectionFormat") or "csv")
         return {} if format_ == "multi" else {"style": old.get(format_, "form"), "explode": False}
-    style = str(parameter.get("style") or "form")
+    style = parameter.get("style")
+    if style not in STYLES:
+        style = "form"
     is_exploded = parameter.get("explode", style == "form")
     how: dict[str, Any] = {} if style == "form" else {"style": style}
     return how if is_exploded or style == "deepObject" else {**how, "explode": False}
@@ -186,7 +201,7 @@ def add_old_body(
             made.body_type = MULTIPART if MULTIPART in consumes or parameter.get("type") == "file" else FORM
             schema = expanded(own_schema(parameter), references)
             describe(schema, parameter)
-            place = {"in": "field", "name": str(parameter.get("name"))}
+            place = {"in": "field", "name": name_of(parameter)}
             file = {"is_file": True} if parameter.get("type") == "file" else {}
             made.add(schema, {**place, **file}, is_required=parameter.get("required") is True)
 

@@ -7,16 +7,20 @@ publish. What is used of a document is checked where it is used.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 from urllib.parse import urljoin
 
 from magnet import safe_yaml
+from magnet.cleaning import storable
 from magnet.errors import AddressRefused, InvalidInput, TooLarge
+from magnet.json_schema import is_beyond
 from magnet.outbound.addresses import host_and_port
 
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 LONGEST_URL = 500
+DEEPEST = safe_yaml.DEEPEST
 
 
 def read(content: bytes) -> dict[str, Any]:
@@ -30,6 +34,8 @@ def read(content: bytes) -> dict[str, Any]:
     if not text.strip():
         raise InvalidInput("The document is empty.")
     document = _from_json(text) if text.lstrip()[0] == "{" else safe_yaml.read(text)
+    if is_beyond(document, depth=DEEPEST, size=safe_yaml.MOST_PARTS):
+        raise InvalidInput(f"The document is nested deeper than {DEEPEST} levels, so it is not read.")
     return checked(document)
 
 
@@ -48,7 +54,7 @@ def checked(document: Any) -> dict[str, Any]:
 
 def title_of(document: dict[str, Any]) -> str:
     info = document.get("info")
-    return str(info.get("title") or "")[:200] if isinstance(info, dict) else ""
+    return storable(str(info.get("title") or ""))[:200] if isinstance(info, dict) else ""
 
 
 def base_url_of(document: dict[str, Any], *, found_at: str = "") -> str:
@@ -59,7 +65,7 @@ def base_url_of(document: dict[str, Any], *, found_at: str = "") -> str:
         host_and_port(url)
     except (ValueError, AddressRefused):
         return ""
-    return url.rstrip("/") if len(url) <= LONGEST_URL else ""
+    return url.rstrip("/") if len(url) <= LONGEST_URL and storable(url) == url else ""
 
 
 def _old_url(document: dict[str, Any]) -> str:
@@ -82,9 +88,18 @@ def _first_server(document: dict[str, Any]) -> str:
     return re.sub(r"{([^{}]+)}", default_of, str(server.get("url") or "")[:LONGEST_URL])
 
 
+def finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else no_number(text)
+
+
+def no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
 def _from_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=no_number, parse_float=finite)
     except json.JSONDecodeError as error:
         raise InvalidInput(f"The document is not valid JSON: {error.msg} in line {error.lineno}.") from error
     except (RecursionError, ValueError) as error:

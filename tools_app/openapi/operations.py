@@ -15,8 +15,10 @@ from magnet.json_schema import check_schema
 from tools_app.openapi.arguments import arguments_of, as_list, is_json
 from tools_app.openapi.references import References
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+# But for TRACE, which servers answer with what they were sent.
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 MOST_OPERATIONS = 20_000
+LONGEST_SCHEMA = 400_000
 LONGEST_ID, LONGEST_PATH, LONGEST_TEXT, LONGEST_EXAMPLE = 200, 2_000, 4_000, 20_000
 
 
@@ -62,24 +64,33 @@ def outlines(document: dict[str, Any]) -> list[Outline]:
 
 
 def _found(document: dict[str, Any]) -> Iterator[Outline]:
-    nodes = [(path, method, node, item) for path, item in _items(document) for method, node in _methods(item)]
-    counted = Counter(_own_id(node) for _path, _method, node, _item in nodes)
-    for path, method, node, item in nodes:
-        own = _own_id(node)
-        tags = as_list(node.get("tags"))
-        fault = item.get("fault", "") or fault_of(path)
+    nodes = [(item, method, node) for item in _items(document) for method, node in _methods(item.node)]
+    counted = Counter(_own_id(node) for _item, _method, node in nodes)
+    taken: set[str] = set()
+    for item, method, node in nodes:
+        own, tags = _own_id(node), as_list(node.get("tags"))
+        # Whoever has no name, or not alone, is known by method and path: whatever order they stand in.
+        id_ = own if own and counted[own] == 1 else _made_id(own, method=method, path=item.path)
         yield Outline(
-            # Whoever has no name, or not alone, is known by method and path: whatever order they stand in.
-            id=storable(own if own and counted[own] == 1 else _made_id(own, method=method, path=path)),
+            id=_free_id(id_, taken),
             method=method.upper(),
-            path=storable(path),
+            path=storable(item.path)[:LONGEST_PATH],
             summary=_text(node.get("summary") or node.get("description"), longest=200),
-            tag=storable(str(tags[0]))[:100] if tags else "",
+            tag=storable(str(tags[0])[:100]) if tags else "",
             is_deprecated=node.get("deprecated") is True,
             node=node,
-            shared=item.get("parameters"),
-            fault=fault,
+            shared=item.node.get("parameters"),
+            fault=item.fault or fault_of(item.path),
         )
+
+
+def _free_id(wanted: str, taken: set[str]) -> str:
+    id_, number = wanted, 1
+    while id_ in taken:
+        number += 1
+        id_ = f"{wanted[: LONGEST_ID - 8]}-{number}"
+    taken.add(id_)
+    return id_
 
 
 def fault_of(path: str) -> str:
@@ -90,16 +101,25 @@ def fault_of(path: str) -> str:
     return ""
 
 
-def _items(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+@dataclass(frozen=True)
+class _Item:
+    """What stands under one path; `fault` says why it cannot be had."""
+
+    path: str
+    node: dict[str, Any]
+    fault: str = ""
+
+
+def _items(document: dict[str, Any]) -> Iterator[_Item]:
     references = References(document)
-    for path, item in document["paths"].items():
+    for path, node in document["paths"].items():
         if str(path).startswith("x-"):
             continue
         try:
-            yield str(path), references.resolved(item, what=f"The path {path}")
+            yield _Item(str(path), references.resolved(node, what=f"The path {str(path)[:200]}"))
         except InvalidInput as error:
             # Named all the same, so that whoever looks for it reads why it cannot be had.
-            yield str(path), {"get": {"summary": "This path is described elsewhere."}, "fault": error.detail}
+            yield _Item(str(path), {"get": {"summary": "This path is described elsewhere."}}, fault=error.detail)
 
 
 def _methods(item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -107,7 +127,8 @@ def _methods(item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _own_id(node: dict[str, Any]) -> str:
-    return str(node.get("operationId") or "").strip()[:LONGEST_ID]
+    own = node.get("operationId")
+    return storable(str(own)[:LONGEST_ID]).strip() if isinstance(own, str | int | float) else ""
 
 
 def _made_id(own: str, *, method: str, path: str) -> str:
@@ -125,7 +146,7 @@ def built(document: dict[str, Any], outline: Outline) -> Operation:
         made = arguments_of(
             outline.node, shared=outline.shared, references=references, consumes=consumes, path=outline.path
         )
-        schema = usable(made.schema)
+        schema = usable(small(made.schema))
     except InvalidInput as error:
         raise InvalidInput(f"{outline.method} {outline.path}: {error.detail}") from error
     return Operation(
@@ -136,9 +157,15 @@ def built(document: dict[str, Any], outline: Outline) -> Operation:
         description=description_of(outline.node),
         arguments=storable(schema),
         places=storable(made.places),
-        body_type=storable(made.body_type)[:200],
+        body_type=storable(made.body_type[:200]),
         example=example_of(outline.node, references),
     )
+
+
+def small(schema: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(schema)) > LONGEST_SCHEMA:
+        raise InvalidInput("What its arguments may be takes too many words for a model to read.")
+    return schema
 
 
 def usable(schema: dict[str, Any]) -> dict[str, Any]:
