@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -76,6 +77,12 @@ class Plan:
     def in_words(self) -> str:
         return ", ".join(f"{count} {WORDS[state]}" for state, count in self.counts.items() if count) or "nothing"
 
+    @property
+    def fingerprint(self) -> str:
+        """The same for plans that do the same: whoever has looked at one can ask for no other to be carried out."""
+        said = [(str(step.reference), step.state, [asdict(change) for change in step.changes]) for step in self.steps]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
     def as_json(self) -> dict[str, Any]:
         steps = [
             {
@@ -88,7 +95,13 @@ class Plan:
             }
             for step in self.steps
         ]
-        return {"is_possible": self.is_possible, "counts": self.counts, "steps": steps, "to_do": self.to_do}
+        return {
+            "is_possible": self.is_possible,
+            "fingerprint": self.fingerprint,
+            "counts": self.counts,
+            "steps": steps,
+            "to_do": self.to_do,
+        }
 
 
 WORDS = {
@@ -101,7 +114,9 @@ WORDS = {
 
 
 def changes_between(before: Described, after: Described) -> tuple[Change, ...]:
-    """The fields that differ, in the order of a file."""
+    """The fields that differ, in the order of a file. A draft that is new is told by how it differs from what is live."""
+    if "live" in before and "draft" in after and "draft" not in before and after["draft"] != before["live"]:
+        before = {**before, "draft": before["live"]}
     old, new = dict(_flat(before)), dict(_flat(after))
     names = [*new, *(name for name in old if name not in new)]
     return tuple(
