@@ -14,7 +14,7 @@ from pydantic import ValidationError as ShapeError
 
 from magnet.errors import Conflict, InvalidInput, NotFound
 from magnet.models import AuditEntry
-from magnet.models.uses import refuse_when_used, uses_by
+from magnet.models.uses import refuse_when_used, refuse_with_parts, uses_by, uses_of
 from magnet.shape_faults import sentence
 
 M = TypeVar("M", bound=models.Model)
@@ -51,8 +51,7 @@ def free_slug(model: type[models.Model], wanted: str | None, *, name: str) -> st
 
     Until the transaction ends it stays free: others who want one for the same kind wait.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug {model._meta.db_table}"])
+    hold_slugs(model)
     taken = model._default_manager.filter
     if wanted:
         if "\0" not in wanted and taken(slug=wanted).exists():
@@ -64,6 +63,12 @@ def free_slug(model: type[models.Model], wanted: str | None, *, name: str) -> st
         number += 1
         slug = f"{base}-{number}"
     return slug
+
+
+def hold_slugs(model: type[models.Model]) -> None:
+    """Until the transaction ends, nobody else looks for a free slug of this kind."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"slug {model._meta.db_table}"])
 
 
 @transaction.atomic
@@ -113,8 +118,18 @@ def _changed_columns(row: models.Model, *, before: dict[str, Any], named: Iterab
 
 
 @transaction.atomic
-def remove(row: models.Model, *, delete: Callable[[Any], Any] = lambda row: row.delete()) -> None:
-    """Delete a row. Raises StillInUse with the names of what uses it."""
+def remove(
+    row: models.Model,
+    *,
+    delete: Callable[[Any], Any] = lambda row: row.delete(),
+    with_parts: bool = True,
+    parameter: str = "",
+) -> None:
+    """Delete a row. Raises StillInUse with the names of what uses it or a part of it, and without `with_parts` also
+    with those of its parts; `parameter` is what a caller sends to have them deleted as well."""
+    refuse_when_used(row, uses_of(row))
+    if not with_parts:
+        refuse_with_parts(row, parameter=parameter)
     AuditEntry.record("deleted", row)
     try:
         delete(row)

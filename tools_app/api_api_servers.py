@@ -61,9 +61,9 @@ async def change_api_server(request: HttpRequest, slug: str, body: ApiServerChan
 
 
 @router.delete("/{slug}", response={204: None}, auth=WRITE)
-async def delete_api_server(request: HttpRequest, slug: str) -> Any:
-    """Remove an API server together with its tools."""
-    await in_database(lambda: configuration.remove(find(slug)))
+async def delete_api_server(request: HttpRequest, slug: str, with_tools: bool = False) -> Any:
+    """Remove an API server that has no tools, or with_tools those, too, unless something uses one of them."""
+    await in_database(lambda: configuration.remove(find(slug), with_parts=with_tools, parameter="with_tools"))
 
 
 @router.post("/{slug}/test", response=ApiServerReached, auth=WRITE)
@@ -166,10 +166,11 @@ def _import(server: ApiServer, content: bytes, url: str, body: Import) -> dict[s
         plan = _kept_and_applied(server, content, url, body)
     counts = {state: plan.count(state) for state in api_imports.STATES}
     steps = [asdict(step) for step in plan.steps]
-    return {"title": plan.title, "base_url": plan.base_url, "dry_run": body.dry_run, "counts": counts, "steps": steps}
+    about = {"title": plan.title, "base_url": plan.base_url, "dry_run": body.dry_run, "fingerprint": plan.fingerprint}
+    return {**about, "counts": counts, "steps": steps}
 
 
 @transaction.atomic
 def _kept_and_applied(server: ApiServer, content: bytes, url: str, body: Import) -> api_imports.Plan:
     document = api_imports.keep(server, content, url=url)
-    return api_imports.apply(server, document.content, chosen=body.operations, url=url)
+    return api_imports.apply(server, document.content, chosen=body.operations, url=url, seen=body.fingerprint)

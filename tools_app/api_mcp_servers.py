@@ -69,9 +69,9 @@ async def change_mcp_server(request: HttpRequest, slug: str, body: McpServerChan
 
 
 @router.delete("/{slug}", response={204: None}, auth=WRITE)
-async def delete_mcp_server(request: HttpRequest, slug: str) -> Any:
-    """Remove an MCP server together with its tools."""
-    await in_database(lambda: configuration.remove(find(slug)))
+async def delete_mcp_server(request: HttpRequest, slug: str, with_tools: bool = False) -> Any:
+    """Remove an MCP server that has no tools, or with_tools those, too, unless something uses one of them."""
+    await in_database(lambda: configuration.remove(find(slug), with_parts=with_tools, parameter="with_tools"))
 
 
 @router.post("/{slug}/test", response=McpServerReached, auth=WRITE)

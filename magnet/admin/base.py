@@ -183,9 +183,11 @@ class MagnetAdmin(ModelAdmin):
         return ObjectPage("used", self.used_page), ObjectPage("export", export_one)
 
     def used_page(self, request: HttpRequest, obj: Any) -> HttpResponseBase:
-        uses = deletion.uses_of(obj)
         export_url = self.url_of(obj, "export")
-        return self.page(request, obj, "magnet/used.html", tab="used", uses=uses, export_url=export_url)
+        return self.page(
+            request, obj, "magnet/used.html", tab="used", export_url=export_url, uses=deletion.uses_of(obj),
+            parts=deletion.parts_of(obj),
+        )  # fmt: skip
 
     # -- The form ----------------------------------------------------------------------------------------------
 
@@ -277,8 +279,9 @@ class MagnetAdmin(ModelAdmin):
         if request.method == "POST" and not uses:
             return self.deleted(request, obj)
         return self.page(
-            request, obj, "magnet/delete.html", uses=uses, goes_too=self.goes_too(obj), back=self.url_of(obj)
-        )
+            request, obj, "magnet/delete.html", uses=uses, goes_too=self.goes_too(obj), back=self.url_of(obj),
+            parts=deletion.parts_of(obj),
+        )  # fmt: skip
 
     def kept_because(self, obj: Any) -> str:
         """Why `obj` is never deleted; empty where it may be."""

@@ -27,7 +27,16 @@ class Use:
 
 def uses_of(obj: Model) -> list[Use]:
     """What refers to `obj` and forbids deleting it."""
-    return [Use(capfirst(use.kind), use.name, page_of(use.row), use.versions) for use in uses.uses_of(obj)]
+    return [_shown(use) for use in uses.uses_of(obj)]
+
+
+def parts_of(obj: Model) -> list[Use]:
+    """What is deleted together with `obj` and has a page of its own."""
+    return [_shown(part) for part in uses.uses_by(uses.parts_of(obj))]
+
+
+def _shown(use: uses.Use) -> Use:
+    return Use(capfirst(use.kind), use.name, page_of(use.row), use.versions)
 
 
 def page_of(row: Model) -> str:

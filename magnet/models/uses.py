@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,16 @@ from magnet.errors import StillInUse
 
 # Nobody reads further; and a row may be used by thousands.
 MOST_NAMED = 20
+
+# Who names these rows (all of one table) by kind and slug, without a foreign key that would guard them.
+BringUsers = Callable[[Sequence[models.Model]], Iterable[models.Model]]
+_bringers: list[BringUsers] = []
+
+
+def brings_users(bring: BringUsers) -> BringUsers:
+    """Ask this floor, too, who uses rows, before they are deleted: register in the `ready` of its app."""
+    _bringers.append(bring)
+    return bring
 
 
 @dataclass(frozen=True)
@@ -29,12 +39,28 @@ class Use:
 
 
 def uses_of(row: models.Model) -> list[Use]:
-    """What refers to `row` and forbids deleting it, at most MOST_NAMED of each kind, by kind and name."""
-    found = []
-    for relation in guarding_relations(row):
-        users = relation.related_model._base_manager.filter(**{relation.field.name: row.pk})
+    """What refers to `row`, or to what is deleted with it, and forbids deleting it: at most MOST_NAMED of each kind,
+    by kind and name."""
+    parts = parts_of(row)
+    found = [*_users_of([row]), *(_users_of(parts) if parts else ())]
+    return [use for use in uses_by(found) if use.row != row and use.row not in parts]
+
+
+def parts_of(row: models.Model) -> list[models.Model]:
+    """What has a name of its own and is deleted together with `row`: its class says in PARTS which relation that is."""
+    name = getattr(row, "PARTS", "")
+    return list(getattr(row, name).all()) if name else []
+
+
+def _users_of(rows: Sequence[models.Model]) -> list[models.Model]:
+    """Of rows of one table."""
+    found: list[models.Model] = []
+    for relation in guarding_relations(rows[0]):
+        users = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": [row.pk for row in rows]})
         found += list(users[:MOST_NAMED])
-    return [use for use in uses_by(found) if use.row != row]
+    for bring in _bringers:
+        found += bring(rows)
+    return found
 
 
 def uses_by(users: Iterable[models.Model]) -> list[Use]:
@@ -81,8 +107,25 @@ def refuse_when_used(row: models.Model, uses: list[Use]) -> None:
     if not uses:
         return
     named = uses[:MOST_NAMED]
-    names = ", ".join(f"{use.kind} “{use.name}”" for use in named)
     raise StillInUse(
-        f"“{row}” is still used by {names}. Change or remove that first.",
-        used_by=[{"kind": use.kind, "name": use.name, "slug": use.slug} for use in named],
+        f"“{row}” is still used by {_listed(named)}. Change or remove that first.", used_by=_as_json(named)
     )
+
+
+def refuse_with_parts(row: models.Model, *, parameter: str) -> None:
+    """Raises StillInUse with the names of what would be deleted together with `row`, unasked."""
+    parts = uses_by(parts_of(row))
+    if not parts:
+        return
+    named = parts[:MOST_NAMED]
+    more = f" and {len(parts) - MOST_NAMED:,} more" if len(parts) > MOST_NAMED else ""
+    said = f"With “{row}” would go {_listed(named)}{more}. Send {parameter}=true to delete them as well."
+    raise StillInUse(said, goes_too=_as_json(named))
+
+
+def _listed(uses: Iterable[Use]) -> str:
+    return ", ".join(f"{use.kind} “{use.name}”" for use in uses)
+
+
+def _as_json(uses: Iterable[Use]) -> list[dict[str, str]]:
+    return [{"kind": use.kind, "name": use.name, "slug": use.slug} for use in uses]

@@ -232,7 +232,7 @@ async def test_each_right_is_of_its_own(api, weather, issue_key):
 async def test_a_server_is_removed_with_its_tools(api, weather):
     await refreshed(api)
 
-    assert (await api.delete("/api/mcp-servers/weather")).status_code == 204
+    assert (await api.delete("/api/mcp-servers/weather?with_tools=true")).status_code == 204
     assert await in_database(McpTool.objects.count) == 0
 
 

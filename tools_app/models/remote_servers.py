@@ -31,6 +31,8 @@ class RemoteServer(Named, Tagged):
 
     # The column that says where it is.
     address_column: ClassVar[str]
+    # What goes with it: see magnet.models.uses.
+    PARTS: ClassVar[str] = "tools"
 
     auth_kind = models.CharField(_("sign-in"), max_length=50, choices=auth_kinds, default="none")
     auth_config = models.JSONField(_("settings of the sign-in"), default=dict, blank=True)
