@@ -19,6 +19,8 @@ SHORTEST_SECRET = 6
 TEXTS = re.compile(r"^(text/|application/(xml|yaml|x-yaml|javascript|x-ndjson|graphql)$)|\+xml$|\+yaml$")
 LONGEST_TITLE = 100
 ENCODINGS = ("utf", "iso8859", "cp", "ascii", "mac", "koi8", "big5", "gb", "hz", "shift_jis", "euc_", "johab")
+# What stands between these came from a server; it cannot write them itself.
+DELIMITER = re.compile(r"<(?=\s*/?\s*from-server)", re.IGNORECASE)
 MEANT = {401: "it refuses the sign-in", 403: "it forbids this", 404: "there is no such thing", 429: "too many calls"}
 
 
@@ -119,6 +121,11 @@ def title_of(page: str) -> str:
     inside, end, _ = after.partition(">")[2].partition("</title")
     title = " ".join(inside.split())[:LONGEST_TITLE] if end else ""
     return f" (“{title}”)" if title else ""
+
+
+def delimited(text: str) -> str:
+    """What servers of others have written, marked so that a model takes it for data."""
+    return f"<from-server>\n{DELIMITER.sub('&lt;', text)}\n</from-server>"
 
 
 # -- Chosen fields -------------------------------------------------------------------------------------------------

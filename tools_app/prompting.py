@@ -75,14 +75,14 @@ def request_for(
 
 
 def delimited(passage: CitedPassage) -> str:
-    """The passage between its delimiters, which no document can write; its own [1] becomes (1)."""
-    return f"<passage>\n[{passage.number}] ({origin(passage)})\n{as_data(passage.text)}\n</passage>"
-
-
-def origin(passage: CitedPassage) -> str:
     first, last = (passage.pages.first, passage.pages.last) if passage.pages else (None, None)
     place = place_of(title=passage.title, heading=passage.heading, page=first, last_page=last)
-    return as_data(place or passage.remote_id)
+    return between_delimiters(passage.number, place=place or passage.remote_id, text=passage.text)
+
+
+def between_delimiters(number: int, *, place: str, text: str) -> str:
+    """A passage between its delimiters, which no document can write; its own [1] becomes (1)."""
+    return f"<passage>\n[{number}] ({as_data(place)})\n{as_data(text)}\n</passage>"
 
 
 def as_data(text: str) -> str:

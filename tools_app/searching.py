@@ -17,7 +17,7 @@ from tools_app.prompting import NOTHING_GIVEN, Given
 from tools_app.retrieval_loading import LoadedRetrievalTool, load
 from tools_app.stages import Retrieved
 
-__all__ = ["LoadedRetrievalTool", "SearchResult", "as_json", "as_text", "load", "search"]
+__all__ = ["LoadedRetrievalTool", "SearchResult", "as_json", "load", "search"]
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,3 @@ def as_json(result: SearchResult) -> dict[str, Any]:
 
 def _without_citation(passage: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in passage.items() if name != "is_cited"}
-
-
-def as_text(data: dict[str, Any]) -> str:
-    """What a model reads of a result: the passages under their numbers."""
-    parts = []
-    for passage in data["passages"]:
-        title = passage["document"]["title"] or passage["document"]["remote_id"]
-        parts.append(f"[{passage['number']}] {title}\n{passage['text']}")
-    return "\n\n".join(parts) or "Nothing was found."

@@ -13,7 +13,7 @@ from magnet.default_prompts import CHECK_CITATION
 from magnet.errors import ProviderAnswerInvalid
 from magnet.models import AIModel
 from magnet.tracing import current_trace
-from tools_app.prompting import as_data
+from tools_app.prompting import between_delimiters
 from tools_app.support import Citable, Sentence
 
 SUPPORTED, UNSUPPORTED = 1.0, 0.0
@@ -46,7 +46,11 @@ async def judged(
     cited = {number for sentence in asked for number in sentence.citations}
     values = {
         "sentences": "\n".join(f"{number}. {_line(text, each)}" for number, each in enumerate(asked, start=1)),
-        "passages": "\n\n".join(delimited(passage) for passage in passages if passage.number in cited),
+        "passages": "\n\n".join(
+            between_delimiters(passage.number, place=passage.title, text=passage.text)
+            for passage in passages
+            if passage.number in cited
+        ),
     }
     found, _reply = await ask(CHECK_CITATION.slug, values, shape=Verdicts, model=model)
     by_number = {verdict.sentence: verdict for verdict in found.sentences}
@@ -77,10 +81,6 @@ async def ask(
             f"The answer to the prompt template “{prompt.name}” has another shape than is read here: {wanted}. "
             "Give the template the answer fields back that it began with."
         ) from error
-
-
-def delimited(passage: Citable) -> str:
-    return f"<passage>\n[{passage.number}] {as_data(passage.title)}\n{as_data(passage.text)}\n</passage>"
 
 
 def _line(text: str, sentence: Sentence) -> str:
