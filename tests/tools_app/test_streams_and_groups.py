@@ -1,4 +1,4 @@
-"""What is streamed is found for the person who asked, however they came in: by key, by session, or named by a caller."""
+"""What is streamed is found for the person who asked: by key, by session, or named by a caller."""
 
 from __future__ import annotations
 
