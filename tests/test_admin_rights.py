@@ -18,7 +18,7 @@ from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.models import AIModel, ApiKey, AuditEntry, Delivery, PromptTemplate, Provider, Trace, User, Webhook
 from tests import factories
 from tests.fixtures_admin import signed_in
-from tools_app.models import ApiServer, McpServer, RagTool
+from tools_app.models import ApiServer, McpServer, RagTool, RetrievalTool
 
 pytestmark = pytest.mark.django_db
 # Who follows an invitation cannot sign in yet: the token in the address is the proof.
@@ -80,6 +80,7 @@ def furnished(tmp_path, settings) -> dict[Any, Any]:
     AuditEntry.record("changed", template)
     ApiKey.objects.issue(name="CRM", scopes=("all",))
     RagTool.objects.create(name="Help", slug="help")
+    RetrievalTool.objects.create(name="Find", slug="find")
     ApiServer.objects.create(name="Shop", slug="shop")
     McpServer.objects.create(name="Desk", slug="desk", url="https://desk.example.com/mcp")
     User.objects.create_user("pia@example.com", "a password of hers", name="Pia")

@@ -21,7 +21,7 @@ from magnet.database import in_database
 from magnet.models import AIModel, PromptTemplate
 from magnet.web.auth import Needs
 from magnet.web.streaming import event_stream, wants_stream
-from tools_app import rag
+from tools_app import filter_checks, rag
 from tools_app.models import RagTool, RagToolVersion
 from tools_app.schemas import STREAM, AnswerOut, NewRagTool, Question, RagToolChanges, RagToolSettings
 
@@ -168,12 +168,16 @@ def _given(body: RagToolChanges) -> dict[str, Any]:
 
 
 def _create(body: NewRagTool) -> dict[str, Any]:
-    row = versioned.create(RagTool, identity=versioned.identity_in(body), settings=_given(body))
+    settings = _given(body)
+    filter_checks.prove_changes(settings)
+    row = versioned.create(RagTool, identity=versioned.identity_in(body), settings=settings)
     return show(find(row.slug))
 
 
 def _change(slug: str, body: RagToolChanges, revision: int | None) -> dict[str, Any]:
-    versioned.change(find(slug), identity=versioned.identity_in(body), settings=_given(body), revision=revision)
+    row, settings = find(slug), _given(body)
+    filter_checks.prove_changes(settings, version=row.draft or row.live)
+    versioned.change(row, identity=versioned.identity_in(body), settings=settings, revision=revision)
     return show(find(slug))
 
 

@@ -19,7 +19,7 @@ from magnet.api.schemas import PublicationOut, Publish, VersionedOut, VersionOut
 from magnet.database import in_database
 from magnet.models import AIModel
 from magnet.web.auth import Needs
-from tools_app import rag, searching
+from tools_app import filter_checks, rag, searching
 from tools_app.models import RetrievalTool, RetrievalToolVersion
 from tools_app.retrieval_schemas import NewRetrievalTool, Query, RetrievalChanges, RetrievalSettingsOut, SearchOut
 
@@ -149,12 +149,16 @@ def _given(body: RetrievalChanges) -> dict[str, Any]:
 
 
 def _create(body: NewRetrievalTool) -> dict[str, Any]:
-    row = versioned.create(RetrievalTool, identity=versioned.identity_in(body), settings=_given(body))
+    settings = _given(body)
+    filter_checks.prove_changes(settings)
+    row = versioned.create(RetrievalTool, identity=versioned.identity_in(body), settings=settings)
     return show(find(row.slug))
 
 
 def _change(slug: str, body: RetrievalChanges, revision: int | None) -> dict[str, Any]:
-    versioned.change(find(slug), identity=versioned.identity_in(body), settings=_given(body), revision=revision)
+    row, settings = find(slug), _given(body)
+    filter_checks.prove_changes(settings, version=row.draft or row.live)
+    versioned.change(row, identity=versioned.identity_in(body), settings=settings, revision=revision)
     return show(find(slug))
 
 

@@ -56,13 +56,13 @@ def rows_of(filter: Mapping[str, Any] | None) -> list[dict[str, Any]] | None:
     """The filter as rows; None for one that says more than rows can, with `or`, `not` or a list that is nested."""
     if not filter:
         return []
-    rows = [_row(node) for node in _flat(parse(filter))]
+    rows = [_row(node) for node in flat(parse(filter))]
     return None if None in rows else [row for row in rows if row is not None]
 
 
-def _flat(node: Node) -> list[Node]:
+def flat(node: Node) -> list[Node]:
     if isinstance(node, Combination) and node.kind == "and":
-        return [inner for each in node.nodes for inner in _flat(each)]
+        return [inner for each in node.nodes for inner in flat(each)]
     return [node]
 
 
@@ -149,7 +149,7 @@ def chosen_filter(rows: Any, *, among: Sequence[str], known: Known) -> tuple[dic
                 refused.append(f"“{row.field}” is not among the fields that may be chosen.")
                 continue
             comparison = {row.field: {row.comparison: typed(row, known)}}
-            if said := next((said for node in _flat(parse(comparison)) if (said := _misfit(node, known))), ""):
+            if said := next((said for node in flat(parse(comparison)) if (said := _misfit(node, known))), ""):
                 refused.append(said)
                 continue
         except ValueError as error:

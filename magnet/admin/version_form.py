@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models.expressions import DatabaseDefault
 from django.utils.translation import gettext as _
 
 from magnet.models.versions import Version, Versioned
@@ -53,12 +54,8 @@ class VersionedForm(forms.ModelForm):
         """Those that a person should see although their group is closed: what was set, and what does not fit."""
         shown = self.shown_version()
         usual = type(shown)() if shown is not None else None
-        set_ones = [
-            name
-            for name in self.setting_names
-            if hasattr(usual, name) and getattr(shown, name, None) != getattr(usual, name)
-        ]
-        return [*set_ones, *self.errors]
+        columns = [name for name in self.setting_names if shown is not None and name in shown.SETTINGS]
+        return [*(name for name in columns if _is_set(getattr(shown, name), getattr(usual, name))), *self.errors]
 
     def _refuse_a_stale_draft(self, revision: int | None) -> None:
         draft = self.instance.draft
@@ -87,3 +84,8 @@ class VersionedForm(forms.ModelForm):
         for name, problems in error.error_dict.items():
             if name not in self.errors:
                 self.add_error(name if name in self.fields else None, problems)  # type: ignore[arg-type]  # a list fits
+
+
+def _is_set(value: Any, usual: Any) -> bool:
+    """What only the database has a default for is set when it is not empty."""
+    return bool(value) if isinstance(usual, DatabaseDefault) else value != usual

@@ -6,6 +6,7 @@ from django.urls import reverse
 from magnet.models import AuditEntry, PromptTemplate, Publication
 from tests import factories
 from tests.fixtures_admin import HOSTILE
+from tests.tools_app.retrieval_forms import retrieval_settings
 from tools_app.models import RagTool
 
 pytestmark = pytest.mark.django_db
@@ -24,12 +25,9 @@ def settings_of(tool, **changes):
     """What the form sends: everything it shows."""
     version = tool.draft or tool.live
     return {
-        "name": tool.name, "description": tool.description, "search_mode": version.search_mode,
-        "passage_count": version.passage_count, "context_tokens": version.context_tokens,
-        "minimum_score": version.minimum_score, "nothing_found_text": version.nothing_found_text,
-        "support_check": version.support_check,
+        "name": tool.name, "description": tool.description, **retrieval_settings(version),
+        "nothing_found_text": version.nothing_found_text, "support_check": version.support_check,
         "link_titles": version.link_titles, **({"takes_feedback": "on"} if version.takes_feedback else {}),
-        "sources": [row.source_id for row in version.tool_sources.all()],
         "seen_revision": tool.revision, **changes,
     }  # fmt: skip
 

@@ -169,3 +169,15 @@ async def test_variables_that_the_template_declares_come_with_the_question(api, 
     assert missing.status_code == 422
     assert "style" in missing.json()["detail"]
     assert own.status_code == 422
+
+
+async def test_a_fixed_filter_of_a_field_that_is_not_there_is_refused_when_it_is_saved(api, office):
+    refused = await api.patch(PATH, json={"fixed_filter": {"counrty": "LV"}})
+
+    assert refused.status_code == 422
+    assert "counrty" in refused.json()["errors"]["fixed_filter"][0]
+    assert "a filter can name remote_id" in refused.json()["detail"]
+    # Nobody knows yet what a source without documents will carry.
+    await in_database(factories.source, "wiki")
+    allowed = await api.patch(PATH, json={"fixed_filter": {"counrty": "LV"}, "sources": ["wiki"]})
+    assert allowed.status_code == 200, allowed.text

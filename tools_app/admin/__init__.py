@@ -1,5 +1,25 @@
-"""The admin of tools: RAG tools, servers of APIs and MCP with their tools, names for home page and traces."""
+"""The admin of tools: RAG and retrieval tools, servers of APIs and MCP, their tools, names for home page and traces."""
 
-from tools_app.admin import api_servers, api_tools, home, mcp_servers, mcp_tools, rag_tools, trace_names, why_not
+from tools_app.admin import (
+    api_servers,
+    api_tools,
+    home,
+    mcp_servers,
+    mcp_tools,
+    rag_tools,
+    retrieval_tools,
+    trace_names,
+    why_not,
+)
 
-__all__ = ["api_servers", "api_tools", "home", "mcp_servers", "mcp_tools", "rag_tools", "trace_names", "why_not"]
+__all__ = [
+    "api_servers",
+    "api_tools",
+    "home",
+    "mcp_servers",
+    "mcp_tools",
+    "rag_tools",
+    "retrieval_tools",
+    "trace_names",
+    "why_not",
+]

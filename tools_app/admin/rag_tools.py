@@ -6,23 +6,19 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from knowledge.models import KnowledgeSource
 from magnet import feedback
 from magnet.admin.menu import TOOLS, MenuEntry
-from magnet.admin.version_form import VersionedForm
-from magnet.admin.versions import VersionedAdmin
 from magnet.models import AIModel, Publication
-from tools_app.admin import presentation
+from tools_app.admin import presentation, retrieval_fields
 from tools_app.admin.answer_fields import ANSWER_FIELDS
+from tools_app.admin.retrieval_form import RetrievalAdmin
 from tools_app.models import RagTool, RagToolSource
 
 LIST = "admin:tools_app_ragtool_changelist"
@@ -30,41 +26,22 @@ LIST = "admin:tools_app_ragtool_changelist"
 ANY_DOCUMENT = "00000000-0000-0000-0000-000000000000"
 
 
-class RagToolForm(VersionedForm):
-    def settings_of(self, version: Any) -> dict[str, Any]:
-        sources = [row.source_id for row in version.tool_sources.all()]
-        return {**super().settings_of(version), "sources": sources}
-
-    def clean_sources(self) -> list[KnowledgeSource]:
-        return list(self.cleaned_data["sources"])
-
-
 @admin.register(RagTool)
-class RagToolAdmin(VersionedAdmin):
+class RagToolAdmin(RetrievalAdmin):
     menu = [MenuEntry(TOOLS, 1, gettext_lazy("RAG tools"), "forum", LIST)]
     empty_icon = "forum"
     empty_text = gettext_lazy(
         "A RAG tool answers questions from the sources that you choose, and cites where it found the answer. It needs "
         "only a name and a source."
     )
-    form = RagToolForm
+    source_rows = RagToolSource
     list_display = ("name", "slug", "reads_from", "what_is_live", "what_is_draft", "changed", "where_to_ask")
-    asked_first = ("sources",)
     setting_groups = (
-        (gettext_lazy("Where it looks"), ("sources",)),
-        (gettext_lazy("Search"), ("search_mode", ("passage_count", "context_tokens", "minimum_score"))),
+        *retrieval_fields.GROUPS,
         (gettext_lazy("Answer"), ("ai_model", "prompt_template", "nothing_found_text", "nothing_found_texts")),
         (gettext_lazy("Afterwards"), ("support_check", "analyses_answers", "categories")),
         presentation.GROUP,
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        used = RagToolSource.objects.select_related("source").order_by("source__name")
-        return super().get_queryset(request).prefetch_related(Prefetch("live__tool_sources", queryset=used))
-
-    @display(description=gettext_lazy("reads from"))
-    def reads_from(self, tool: Any) -> str:
-        return ", ".join(row.source.name for row in tool.live.tool_sources.all()) if tool.live else "–"
 
     @display(description=gettext_lazy("ask page"))
     def where_to_ask(self, tool: Any) -> str:
@@ -81,15 +58,7 @@ class RagToolAdmin(VersionedAdmin):
             return ANSWER_FIELDS[name]()
         if name == "sample_questions":
             return presentation.sample_questions_field()
-        if name != "sources":
-            return super().setting_field(request, name)
-        return forms.ModelMultipleChoiceField(
-            queryset=KnowledgeSource.objects.order_by("name"),
-            label=gettext_lazy("Sources"),
-            widget=UnfoldAdminCheckboxSelectMultipleWidget,
-            help_text=gettext_lazy("Where the answers come from."),
-            error_messages={"required": gettext_lazy("Choose at least one source.")},
-        )
+        return super().setting_field(request, name)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         tool = kwargs.get("obj")
@@ -98,8 +67,6 @@ class RagToolAdmin(VersionedAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def in_words(self, version: Any, name: str) -> str:
-        if name == "sources":
-            return ", ".join(sorted(row.source.name for row in version.tool_sources.select_related("source")))
         if name == "sample_questions":
             return presentation.sample_questions_in_words(version)
         return super().in_words(version, name)

@@ -2,6 +2,7 @@
 import { element, read, token } from "../magnet/requests.js";
 import { answerElements } from "./answer_text.js";
 import { feedbackBar } from "./feedback.js";
+import { passageCard, passageUrl } from "./passage_card.js";
 import { events } from "../magnet/event_source.js";
 
 const ANY_ID = "00000000-0000-0000-0000-000000000000";
@@ -159,38 +160,11 @@ function show(found) {
 }
 
 function cardOf(passage) {
-  const title = passage.document.title || passage.document.remote_id;
-  const where = [passage.heading, pagesOf(passage)].filter(Boolean).join(" · ");
-  const meter = element("meter", { classes: "mg-meter", attributes: { min: 0, max: 1, value: passage.score, title: "Score" } });
-  const summary = element(
-    "summary",
-    {},
-    element("b", { text: String(passage.number), classes: "mg-cite" }),
-    element("span", { text: title, classes: "mg-clip mg-strong" }),
-    element("span", { text: where, classes: "mg-clip mg-faint mg-small" }),
-    element("span", { classes: "mg-end mg-row mg-nowrap mg-small" }, passage.score.toFixed(2), meter),
-  );
-  const link = element("a", { text: "Open in its document", classes: "mg-link", attributes: { href: documentUrl(passage), target: "_blank" } });
-  const scores = `Meaning ${number(passage.semantic_score)} · Words ${number(passage.word_score)}`;
-  const card = element(
-    "details",
-    { classes: `mg-passage${passage.is_cited === false && result.dataset.over ? " mg-uncited" : ""}`, attributes: { "data-title": title } },
-    summary,
-    element("div", { classes: "mg-text mg-rendered" }, ...answerElements(passage.text, () => null)),
-    element("footer", {}, element("span", { text: scores }), link),
-  );
-  return card;
-}
-
-// The page that is cited; of a passage that is not, all its pages.
-function pagesOf({ page, first_page: first, last_page: last, is_cited: isCited }) {
-  if (!page) return "";
-  return isCited || first === last ? `page ${page}` : `pages ${first}–${last}`;
+  return passageCard(passage, { url: documentUrl(passage), isUncited: passage.is_cited === false && Boolean(result.dataset.over) });
 }
 
 function documentUrl(passage) {
-  const place = new URLSearchParams({ start: passage.start, end: passage.end, hash: passage.content_hash });
-  return `${panel.dataset.documentUrl.replace(ANY_ID, encodeURIComponent(passage.document.id))}?${place}#passage`;
+  return passageUrl(passage, panel.dataset.documentUrl);
 }
 
 function tell(done) {
@@ -236,8 +210,4 @@ function fail(sentence) {
   problem.hidden = false;
   facts.replaceChildren();
   result.hidden = !text;
-}
-
-function number(value) {
-  return value === null || value === undefined ? "–" : value.toFixed(2);
 }
