@@ -24,10 +24,12 @@ RARE_ROWS, MOST_RARE_ROWS = 1_500, 4_000
 # Documents that fit a filter are counted up to here.
 MOST_COUNTED = 10_000
 # Of so many documents a sample says whether a filter leaves many, which is faster than to count them.
-MANY_DOCUMENTS, SAMPLED_DOCUMENTS = 20_000, 1_000
+MANY_DOCUMENTS, SAMPLED_DOCUMENTS = 20_000, 3_000
 # Through the HNSW index a filter is asked for each chunk that comes along, CANDIDATES / share of them; without it each
 # chunk in scope is fetched and compared, which costs this many times less.
 EXACT_ADVANTAGE = 4
+# So many by meaning are enough under a filter: whatever answers stands the further to the front the fewer there are.
+NEAR_UNDER_FILTER = CANDIDATES // 2
 # A store beside PostgreSQL knows nothing of filters. Under one it is asked for so many times the candidates, and again
 # for as many times more while too few of its hits may be shown.
 MORE_HITS = 4
@@ -53,61 +55,94 @@ class Question:
         """How many chunks are weighed, of those near in meaning and of those with its words."""
         return max(CANDIDATES, self.limit)
 
+    @property
+    def near(self) -> int:
+        """How many of them an index is asked for: under a filter it walks past all those out of scope."""
+        return self.candidates if self.condition is None else max(NEAR_UNDER_FILTER, self.limit)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """How many documents fit the condition, by generation, and which, where they are so few that each is compared."""
+
+    counts: Mapping[int, int]
+    # Arrays as PostgreSQL writes them.
+    documents: Mapping[int, str] = field(default_factory=dict)
+    # So many fit at least, as a sample said.
+    surely: Mapping[int, int] = field(default_factory=dict)
+
+    def documents_of(self, searched: Sequence[Generation]) -> str | None:
+        """All of them; None where some generation has too many."""
+        if any(generation.index_id not in self.documents for generation in searched):
+            return None
+        return f"{{{','.join(filter(None, (text[1:-1] for text in self.documents.values())))}}}"
+
 
 Row = tuple[Any, ...]
 
 
 async def ranked(question: Question) -> tuple[list[Row], int | None]:
     """The candidates' rows, best first, the first `limit` with their text, and how many documents fit the filter."""
-    counts = await _counts(question)
-    if not question.searched or (counts is not None and not any(counts.values())):
+    scope = await _scope(question)
+    if not question.searched or (scope is not None and not any(scope.counts.values())):
         return [], 0
-    found = await asyncio.gather(_found(question, counts), _in_scope(question, counts))
+    found = await asyncio.gather(_found(question, scope), _in_scope(question, scope))
     return found[0], found[1]
 
 
-async def _found(question: Question, counts: Mapping[int, int] | None) -> list[Row]:
-    parts, near = await _found_elsewhere(question, [_part(each, counts) for each in question.searched])
-    rows = await _rows(question, parts, counts, near)
+async def _found(question: Question, scope: Scope | None) -> list[Row]:
+    parts, near = await _found_elsewhere(question, [_part(each, scope) for each in question.searched])
+    rows = await _rows(question, parts, scope, near)
     if question.mode != "words" and len(rows) < question.limit and not all(part.is_exact for part in parts):
         # What looks for the nearest gave up before it had found enough, so every chunk in scope is compared.
         parts = tuple(Part(part.index_id, part.dimensions, is_exact=True) for part in parts)
-        rows = await _rows(question, parts, counts)
+        rows = await _rows(question, parts, scope)
     return rows
 
 
-# -- How many documents a condition leaves ----------------------------------------------------------------------------
+# -- Which documents a condition leaves -------------------------------------------------------------------------------
 
 
-async def _counts(question: Question) -> dict[int, int] | None:
-    """By generation, how many documents fit the condition; None where nobody needs to know.
+async def _scope(question: Question) -> Scope | None:
+    """What the condition leaves of each generation; None where nobody needs to know.
 
-    Where they are too many to compare all their chunks, it does not matter how many more they are.
+    Where documents are too many to compare all their chunks, it does not matter how many more they are.
     """
     if question.condition is None or not question.searched:
         return None
     if not question.is_counted and all(generation.is_scanned for generation in question.searched):
         return None
-    return await _counted(question, {each: _narrow_documents(each) + 1 for each in question.searched})
+    surely = await asyncio.gather(*(_surely(question, generation) for generation in question.searched))
+    sampled = dict(zip((each.index_id for each in question.searched), surely, strict=True))
+    enough = {each: _narrow_documents(each) + 1 for each in question.searched}
+    found = await _counted(question, enough, surely=sampled, is_named=True)
+    narrow = {each.index_id for each in question.searched if found[each.index_id][0] < enough[each]}
+    documents = {index: documents or "{}" for index, (_, documents) in found.items() if index in narrow}
+    return Scope({index: count for index, (count, _) in found.items()}, documents, sampled)
 
 
-async def _in_scope(question: Question, counts: Mapping[int, int] | None) -> int | None:
+async def _in_scope(question: Question, scope: Scope | None) -> int | None:
     """How many documents fit the condition, in each generation up to MOST_COUNTED."""
-    if counts is None or not question.is_counted:
+    if scope is None or not question.is_counted:
         return None
-    many = {each: MOST_COUNTED for each in question.searched if _narrow_documents(each) < counts[each.index_id]}
-    return sum({**counts, **await _counted(question, many)}.values())
+    many = {each: MOST_COUNTED for each in question.searched if _narrow_documents(each) < scope.counts[each.index_id]}
+    found = await _counted(question, many, surely=scope.surely, is_named=False)
+    return sum({**scope.counts, **{index: count for index, (count, _) in found.items()}}.values())
 
 
-async def _counted(question: Question, most: Mapping[Generation, int]) -> dict[int, int]:
-    """The documents that fit, in each generation no further than to the number from which on it does not matter."""
-    surely = await asyncio.gather(*(_surely(question, generation) for generation in most))
-    left = [each for each, fitting in zip(most, surely, strict=True) if fitting < most[each]]
-    counts = {each.index_id: enough for each, enough in most.items()}
+async def _counted(
+    question: Question, most: Mapping[Generation, int], *, surely: Mapping[int, int], is_named: bool
+) -> dict[int, tuple[int, str | None]]:
+    """How many documents fit, in each generation no further than to the number from which on it does not matter.
+
+    With their names, where they are wanted and fewer than that; None where none fits.
+    """
+    counts: dict[int, tuple[int, str | None]] = {each.index_id: (enough, None) for each, enough in most.items()}
+    left = [each for each, enough in most.items() if surely[each.index_id] < enough]
     if left and question.condition:
-        limit = max(most[each] for each in left)
-        values = {**question.condition.values, **_searched(left), "most": limit}
-        counts |= dict(await _fetch(statements.count(question.condition), values))
+        values = {**question.condition.values, **_searched(left), "most": max(most[each] for each in left)}
+        found = await _fetch(statements.count(question.condition, is_named=is_named), values)
+        counts |= {index: (count, documents) for index, count, documents in found}
     return counts
 
 
@@ -124,8 +159,8 @@ async def _surely(question: Question, generation: Generation) -> int:
     return int((fitting - 3 * math.sqrt(fitting)) * 100 / percent)
 
 
-def _part(generation: Generation, counts: Mapping[int, int] | None) -> Part:
-    is_narrow = counts is not None and counts.get(generation.index_id, 0) <= _narrow_documents(generation)
+def _part(generation: Generation, scope: Scope | None) -> Part:
+    is_narrow = scope is not None and scope.counts.get(generation.index_id, 0) <= _narrow_documents(generation)
     is_exact = is_narrow or generation.is_scanned
     is_given = generation.has_copy and not is_exact
     return Part(generation.index_id, generation.dimensions, is_exact=is_exact, is_given=is_given)
@@ -192,17 +227,22 @@ def _without_store(question: Question, parts: Sequence[Part]) -> tuple[tuple[Par
 async def _rows(
     question: Question,
     parts: tuple[Part, ...],
-    counts: Mapping[int, int] | None,
+    scope: Scope | None,
     near: Mapping[int, list[int]] = MappingProxyType({}),
 ) -> list[Row]:
     """`near` are the chunks that another store has named, by generation."""
     wording, candidates = _wording(question), question.candidates
-    values = _values(question, counts) | {statements.near_name(index): chunks for index, chunks in near.items()}
+    values = _values(question, scope) | {statements.near_name(index): chunks for index, chunks in near.items()}
     if question.condition is None:
         statement = statements.unrestricted(question.mode, parts, wording=wording, candidates=candidates)
         return await _fetch(statement, values, is_prepared=True)
-    condition = question.condition
-    statement = statements.search(question.mode, parts, wording=wording, condition=condition, candidates=candidates)
+    documents = scope.documents_of(question.searched) if scope else None
+    if documents is not None:
+        statement = statements.search_found(question.mode, parts, wording=wording, candidates=candidates)
+        return await _fetch(statement, {**values, "scope": documents}, is_prepared=True)
+    statement = statements.search(
+        question.mode, parts, wording=wording, condition=question.condition, candidates=candidates, near=question.near
+    )
     return await _fetch(statement, values)
 
 
@@ -222,7 +262,7 @@ def _wording(question: Question) -> Wording:
     return "one language" if len(_configurations(question)) == 1 else "several languages"
 
 
-def _values(question: Question, counts: Mapping[int, int] | None) -> dict[str, Any]:
+def _values(question: Question, scope: Scope | None) -> dict[str, Any]:
     has_pairs = any(generation.has_character_pairs for generation in question.searched)
     values: dict[str, Any] = dict(question.condition.values) if question.condition else {}
     values |= {
@@ -231,7 +271,7 @@ def _values(question: Question, counts: Mapping[int, int] | None) -> dict[str, A
         "configurations": _configurations(question),
         **_searched(question.searched),
         "limit": question.limit,
-        "rare_rows": _rare_rows(question, counts),
+        "rare_rows": _rare_rows(question, scope),
     }
     for generation in question.searched:
         values |= _target_values(generation, question)
@@ -249,12 +289,12 @@ def _target_values(generation: Generation, question: Question) -> dict[str, Any]
     return values
 
 
-def _rare_rows(question: Question, counts: Mapping[int, int] | None) -> int:
+def _rare_rows(question: Question, scope: Scope | None) -> int:
     """Under a narrow condition most rows of a word are out of scope, so more words may be followed."""
-    if counts is None or not all(_part(generation, counts).is_exact for generation in question.searched):
+    if scope is None or not all(_part(generation, scope).is_exact for generation in question.searched):
         return RARE_ROWS
     everything = sum(generation.chunk_count for generation in question.searched)
-    in_scope = sum(counts.get(g.index_id, 0) * g.chunks_per_document for g in question.searched)
+    in_scope = sum(scope.counts.get(g.index_id, 0) * g.chunks_per_document for g in question.searched)
     return int(min(MOST_RARE_ROWS, max(RARE_ROWS, RARE_ROWS * everything / max(in_scope, 1))))
 
 

@@ -40,13 +40,21 @@ SCOPE_OF_DOCUMENTS: LiteralString = """scope as materialized (
 select d.id from knowledge_document d where d.source_id = any(%(sources)s) and {condition}),
 """
 
-# Each generation for itself, and no further than to the number from which on it does not matter.
-COUNT: LiteralString = """select g.id, (select count(*) from (
-select from {entries} and {condition} limit %(most)s) i)
-from unnest(%(indexes)s::bigint[], %(sources)s::bigint[]) g (id, source_id)"""
-COUNT_OF_DOCUMENTS: LiteralString = """select g.id, (select count(*) from (
-select from knowledge_document d where d.source_id = g.source_id and {condition} limit %(most)s) d)
-from unnest(%(indexes)s::bigint[], %(sources)s::bigint[]) g (id, source_id)"""
+# Documents that were found before: the scope is not looked for again.
+SCOPE_AS_FOUND: LiteralString = """scope as materialized (select unnest(%(scope)s::uuid[]) as id),
+"""
+
+# Each generation for itself, and no further than to the number from which on it does not matter; below it also which
+# they are, as PostgreSQL writes arrays: nobody but PostgreSQL reads them.
+COUNT: LiteralString = """select g.id, found.count, found.documents
+from unnest(%(indexes)s::bigint[], %(sources)s::bigint[]) g (id, source_id) cross join lateral (
+select count(*) as count, {documents} as documents
+from ({fitting} limit %(most)s) n) found"""
+DOCUMENTS: LiteralString = "case when count(*) < %(most)s then array_agg(n.id)::text end"
+FITTING: LiteralString = "select i.document_id as id from {entries} and {condition}"
+FITTING_DOCUMENTS: LiteralString = (
+    "select d.id from knowledge_document d where d.source_id = g.source_id and {condition}"
+)
 
 # The planner leaves the document out where no condition asks for it.
 ENTRIES: LiteralString = """knowledge_indexeddocument i{sample} left join knowledge_document d on d.id = i.document_id
@@ -119,12 +127,30 @@ group by position order by 1 limit {most_words}) by_position),
 rare as materialized (
 select string_agg('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''', ' | ')::tsquery as query
 from word where rows <= %(rare_rows)s or df = rows),
-by_words as materialized (
+"""
+BY_WORDS: LiteralString = """by_words as materialized (
 select c.id, c.index_id from (
 select c.id, c.index_id, c.lexemes from knowledge_chunk c
 where c.index_id in ({indexes}) and c.lexemes @@ (select query from rare)
 and not c.is_disabled{scope} limit {most_rows}) c
 order by ts_rank(c.lexemes, (select query from rare), 1) desc, c.id limit {candidates}),
+"""
+
+# The chunks of the few documents in scope are fetched once, for both ways.
+SCOPED: LiteralString = """scoped as materialized (
+select c.id, c.index_id, {cosine} as cosine, {rank} as rank
+from scope s join knowledge_chunk c on c.document_id = s.id join target t on t.index_id = c.index_id
+where not c.is_disabled),
+"""
+COSINE: LiteralString = "1 - (c.embedding <=> t.vector)"
+RANK: LiteralString = """case when c.lexemes @@ (select query from rare)
+then ts_rank(c.lexemes, (select query from rare), 1) end"""
+SCOPED_BY_MEANING: LiteralString = """by_meaning as materialized (
+select n.id, n.index_id from scoped n join target t using (index_id) where n.cosine is not null
+order by (n.cosine - t.floor) / (t.ceiling - t.floor) desc limit {candidates}),
+"""
+SCOPED_BY_WORDS: LiteralString = """by_words as materialized (
+select id, index_id from scoped where rank is not null order by rank desc, id limit {candidates}),
 """
 
 BY_MEANING: LiteralString = """by_meaning as materialized (
@@ -189,24 +215,45 @@ def search(
     wording: Wording,
     condition: Condition | None = None,
     candidates: int = CANDIDATES,
+    near: int | None = None,
 ) -> bytes:
-    """The search, limited to the documents that fit the condition; so many `candidates` by meaning and by words."""
+    """The search, limited to the documents that fit the condition; so many `candidates` by words, `near` by meaning."""
     texts: list[sql.Composable] = [_target(mode, parts)]
     if condition is not None and any(part.is_exact for part in parts):
         texts.insert(0, _documents_in_scope(condition))
-    if mode != "words":
-        nearest = _nearest(parts, condition, candidates=candidates)
-        texts.append(sql.SQL(BY_MEANING).format(nearest=nearest, candidates=sql.Literal(candidates)))
     if mode != "meaning":
-        texts += [_asked(wording, parts), _words(parts, condition, candidates=candidates)]
-    texts += [_candidates(mode), sql.SQL(NO_BM25 if mode == "meaning" else BM25).format(), sql.SQL(SCORED)]
-    return (sql.SQL("with ") + sql.Composed(texts)).as_bytes(None)
+        texts += [_asked(wording, parts), _words(parts), _by_words(parts, condition, candidates=candidates)]
+    if mode != "words":
+        nearest = _nearest(parts, condition, candidates=near or candidates)
+        texts.append(sql.SQL(BY_MEANING).format(nearest=nearest, candidates=sql.Literal(candidates)))
+    return _scored(mode, texts)
 
 
-def count(condition: Condition) -> bytes:
-    """How many documents of each generation fit the condition."""
-    text = sql.SQL(COUNT if condition.has_fields else COUNT_OF_DOCUMENTS)
-    return text.format(entries=_entries("g.id"), condition=condition.sql).as_bytes(None)
+def search_found(mode: Mode, parts: Sequence[Part], *, wording: Wording, candidates: int = CANDIDATES) -> bytes:
+    """The search among the chunks of some documents, which are bound as `scope`."""
+    texts: list[sql.Composable] = [sql.SQL(SCOPE_AS_FOUND), _target(mode, parts)]
+    if mode != "meaning":
+        texts += [_asked(wording, parts), _words(parts)]
+    cosine = sql.SQL("null::float8" if mode == "words" else COSINE)
+    rank = sql.SQL("null::float4" if mode == "meaning" else RANK)
+    texts.append(sql.SQL(SCOPED).format(cosine=cosine, rank=rank))
+    ways = {"words": SCOPED_BY_WORDS, "meaning": SCOPED_BY_MEANING}
+    chosen = ways.values() if mode == "hybrid" else [ways[mode]]
+    texts += [sql.SQL(way).format(candidates=sql.Literal(candidates)) for way in chosen]
+    return _scored(mode, texts)
+
+
+def _scored(mode: Mode, texts: Sequence[sql.Composable]) -> bytes:
+    scores = [_candidates(mode), sql.SQL(NO_BM25 if mode == "meaning" else BM25).format(), sql.SQL(SCORED)]
+    return (sql.SQL("with ") + sql.Composed([*texts, *scores])).as_bytes(None)
+
+
+def count(condition: Condition, *, is_named: bool) -> bytes:
+    """How many documents of each generation fit the condition, and if wanted which, where they are less than `most`."""
+    fitting = sql.SQL(FITTING if condition.has_fields else FITTING_DOCUMENTS)
+    found = fitting.format(entries=_entries("g.id"), condition=condition.sql)
+    documents = sql.SQL(DOCUMENTS if is_named else "null")
+    return sql.SQL(COUNT).format(fitting=found, documents=documents).as_bytes(None)
 
 
 def sampled(index_id: int, *, source_id: int, condition: Condition, percent: float) -> bytes:
@@ -275,9 +322,12 @@ def _asked(wording: Wording, parts: Sequence[Part]) -> sql.Composed:
     return sql.SQL(asked[wording]).format(indexes=_indexes(parts), most_words=sql.Literal(MOST_WORDS))
 
 
-def _words(parts: Sequence[Part], condition: Condition | None, *, candidates: int) -> sql.Composed:
-    return sql.SQL(WORDS).format(
-        most_words=sql.Literal(MOST_WORDS),
+def _words(parts: Sequence[Part]) -> sql.Composed:
+    return sql.SQL(WORDS).format(most_words=sql.Literal(MOST_WORDS), indexes=_indexes(parts))
+
+
+def _by_words(parts: Sequence[Part], condition: Condition | None, *, candidates: int) -> sql.Composed:
+    return sql.SQL(BY_WORDS).format(
         most_rows=sql.Literal(MOST_RANKED_ROWS),
         candidates=sql.Literal(candidates),
         indexes=_indexes(parts),

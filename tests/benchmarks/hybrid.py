@@ -138,7 +138,7 @@ async def recall(questions: Sequence[Question]) -> float:
     for one in questions:
         rows, _ = await ranking.ranked(one)
         parts = tuple(Part(g.index_id, g.dimensions, True) for g in one.searched)
-        exact = await ranking._rows(one, parts, await ranking._counts(one))
+        exact = await ranking._rows(one, parts, await ranking._scope(one))
         hits += len({row[0] for row in rows[:LIMIT]} & {row[0] for row in exact[:LIMIT]})
     return hits / (len(questions) * LIMIT)
 

@@ -36,13 +36,24 @@ async def question(vector, *, sources=("crowd",), limit=10, text="w77", filter=N
 
 
 async def plan(asked: Question, *, exactly: bool | None = None) -> str:
-    counts = await ranking._counts(asked)
-    parts = tuple(ranking._part(generation, counts) for generation in asked.searched)
+    scope = await ranking._scope(asked)
+    parts = tuple(ranking._part(generation, scope) for generation in asked.searched)
     if exactly is not None:
         parts = tuple(statements.Part(part.index_id, part.dimensions, exactly) for part in parts)
-    condition, values = asked.condition, ranking._values(asked, counts)
+    condition, values = asked.condition, ranking._values(asked, scope)
     statement = statements.search(asked.mode, parts, wording="one language", condition=condition)
     return await general_plan(statement, values)
+
+
+async def plan_of_few(asked: Question) -> str:
+    """Documents that were found while they were counted are not looked for again, and their chunks fetched once."""
+    scope = await ranking._scope(asked)
+    assert scope is not None
+    documents = scope.documents_of(asked.searched)
+    assert documents is not None
+    parts = tuple(ranking._part(generation, scope) for generation in asked.searched)
+    statement = statements.search_found(asked.mode, parts, wording="one language")
+    return await general_plan(statement, {**ranking._values(asked, scope), "scope": documents})
 
 
 async def general_plan(statement, values) -> str:
@@ -60,7 +71,7 @@ async def nearest(asked: Question, *, exactly: bool) -> list[int]:
         rows, _scope = await ranking.ranked(asked)
     else:
         parts = tuple(statements.Part(g.index_id, g.dimensions, True) for g in asked.searched)
-        rows = await ranking._rows(asked, parts, await ranking._counts(asked))
+        rows = await ranking._rows(asked, parts, await ranking._scope(asked))
     return [row[0] for row in rows[: asked.limit]]
 
 
@@ -99,9 +110,11 @@ async def without_a_filter(crowd, vector):
 async def under_a_narrow_filter(crowd, vector):
     narrow = {"percent": 7}
 
-    told = await plan(await question(vector, filter=narrow))
+    told = await plan_of_few(await question(vector, filter=narrow))
     assert crowd.hnsw_name not in told
     assert "Seq Scan on knowledge_chunk" not in told
+    assert "knowledge_indexeddocument" not in told
+    assert told.count("Index Scan using knowledge_chunk_document_id") == 1
     assert await recall(5, filter=narrow) == 1.0
     rows, scope = await ranking.ranked(await question(vector, filter=narrow, text="w107"))
     assert (scope, len(rows) >= 10) == (CHUNKS // 100, True)
@@ -143,10 +156,10 @@ async def when_the_index_gives_up(crowd, vector):
     async with (await raw_pool()).connection() as connection:
         await connection.execute("set hnsw.iterative_scan = off")
         await connection.execute("set hnsw.ef_search = 20")
-    counts = await ranking._counts(asked)
-    parts = tuple(ranking._part(generation, counts) for generation in asked.searched)
+    scope = await ranking._scope(asked)
+    parts = tuple(ranking._part(generation, scope) for generation in asked.searched)
 
-    assert len(await ranking._rows(asked, parts, counts)) < 20
+    assert len(await ranking._rows(asked, parts, scope)) < 20
     assert len((await ranking.ranked(asked))[0]) >= 50
 
 
