@@ -30,12 +30,15 @@ STANDARD_TAG = "tag:yaml.org,2002:"
 MERGE_KEY = "<<"
 
 
-def read(text: str, *, most_parts: int = MOST_PARTS) -> Any:
-    """What a YAML document says. Raises InvalidInput for what is not valid, too large or too deep."""
+def read(text: str, *, most_parts: int = MOST_PARTS, allows_doubles: bool = False) -> Any:
+    """What a YAML document says. Raises InvalidInput for what is not valid, too large or too deep.
+
+    With `allows_doubles`, the last of several values under one key counts, as in the files of some makers.
+    """
     import yaml  # Only here, and only when a document comes.
 
     try:
-        return _Builder(most_parts).build(yaml.parse(text, Loader=yaml.CSafeLoader))
+        return _Builder(most_parts, allows_doubles=allows_doubles).build(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         place = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InvalidInput(f"The document is not valid YAML: {error.problem}{place}.") from error
@@ -52,13 +55,16 @@ class _Open:
     began_at: int
     key: str | None = None
     takes_key: bool = field(default=False)
+    # Without those that are merged in, which its own replace.
+    own_keys: set[str] = field(default_factory=set)
 
 
 class _Builder:
     """Values from YAML's events; an alias is the same object again, and counts as often as it is used."""
 
-    def __init__(self, most_parts: int) -> None:
-        self.most_parts = most_parts
+    def __init__(self, most_parts: int, *, allows_doubles: bool) -> None:
+        self.most_parts, self.allows_doubles = most_parts, allows_doubles
+        self.documents = 0
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.parts = 0
@@ -71,6 +77,11 @@ class _Builder:
             if take is not None:
                 take(event)
         return self.root
+
+    def take_DocumentStartEvent(self, event: Any) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise InvalidInput("The file holds several YAML documents, parted by ---. Send one of them.")
 
     def take_ScalarEvent(self, event: Any) -> None:
         # Long texts count for more: an alias to one of them is cheap to keep, and dear once it is written out.
@@ -118,6 +129,9 @@ class _Builder:
             top.value.append(value)
         elif top.takes_key:
             top.key, top.takes_key = (MERGE_KEY if is_merge else key_text(value)), False
+            if not self.allows_doubles and top.key in top.own_keys:
+                raise InvalidInput(f"The document says “{top.key[:80]}” twice in one place. Keep one of both.")
+            top.own_keys.add(top.key)
         else:
             store(top, value)
             top.takes_key = True

@@ -5,18 +5,20 @@ Planned first, then applied: both look at the same document and say the same.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from magnet.configuration import hold_slugs
 from magnet.database import in_database
-from magnet.errors import FetchFailed, InvalidInput, ToolError
+from magnet.errors import Conflict, FetchFailed, InvalidInput, ToolError
 from magnet.models import AuditEntry
 from magnet.outbound import async_http
 from tools_app import openapi
@@ -61,6 +63,12 @@ class Plan:
     title: str
     base_url: str
     steps: tuple[Step, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for plans that do the same: whoever has looked at one can ask for no other to be carried out."""
+        said = [self.title, self.base_url, [asdict(replace(step, slug="")) for step in self.steps]]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
     def count(self, state: State) -> int:
         return sum(step.state == state for step in self.steps)
@@ -229,9 +237,17 @@ def _argument(name: str, schema: Any, *, is_required: bool) -> str:
 
 @transaction.atomic
 def apply(
-    server: ApiServer, document: dict[str, Any], *, chosen: Iterable[str] | str | None = None, url: str = ""
+    server: ApiServer,
+    document: dict[str, Any],
+    *,
+    chosen: Iterable[str] | str | None = None,
+    url: str = "",
+    seen: str = "",
 ) -> Plan:
-    """Make, change and retire tools as `plan` says; what is gone from the document is kept and no longer called."""
+    """Make, change and retire tools as `plan` says; what is gone from the document is kept and no longer called.
+
+    `seen` is the fingerprint of the plan that was looked at. Raises Conflict when another would be carried out by now.
+    """
     # As it stands now: while the document was fetched, somebody may have entered another address, and its secrets.
     server = ApiServer.objects.select_for_update(no_key=True).get(pk=server.pk)
     slugs, steps, made = _FreeSlugs(), [], []
@@ -249,6 +265,8 @@ def apply(
     ApiTool.objects.bulk_create(made)
     decided = Plan(openapi.title_of(document), openapi.base_url_of(document, found_at=url), tuple(steps))
     refuse_if_nothing_fits(decided)
+    if seen and decided.fingerprint != seen:
+        raise Conflict("Nothing is imported: the document or the tools have changed since you looked. Look once more.")
     server.note_import(url=url, base_url=decided.base_url)
     counts = {name: decided.count(name) for name in COUNTED}
     AuditEntry.record("imported", server, title=decided.title, **counts)
@@ -286,6 +304,7 @@ class _FreeSlugs:
     """Slugs that nobody has, asked for once, because thousands may be taken."""
 
     def __init__(self) -> None:
+        hold_slugs(ApiTool)
         self.taken = set(ApiTool.objects.values_list("slug", flat=True))
 
     def take(self, operation: str) -> str:

@@ -70,6 +70,8 @@ class Import(Given):
     operations: Annotated[list[str], Field(max_length=20_000)] | Literal["all"] | None = None
     # Only say what would be done.
     dry_run: bool = False
+    # Of a plan that dry_run has shown: when another would be carried out by now, nothing is (409).
+    fingerprint: Annotated[Text, Field(max_length=200)] = ""
 
 
 class FieldChangeOut(BaseModel):
@@ -97,6 +99,7 @@ class ImportOut(BaseModel):
     title: str
     base_url: str
     dry_run: bool
+    fingerprint: str
     counts: dict[str, int]
     steps: list[ImportStep]
 

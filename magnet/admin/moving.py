@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from magnet import transfer
-from magnet.errors import InvalidInput, MagnetError
+from magnet.errors import Conflict, InvalidInput, MagnetError
 
 BADGES = {
     "create": ("pending", _("New")),
@@ -57,8 +57,8 @@ def move_page(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         try:
             context["document"] = document = _given(request)
-            if "apply" in request.POST:
-                return _applied(request, document, publish=context["publish"])
+            if "apply" in request.POST and (done := _applied(request, document, publish=context["publish"])):
+                return done
             plan = transfer.plan(transfer.read(document), publish=context["publish"])
             context |= {"plan": plan, "rows": [(step, *BADGES[step.state]) for step in plan.steps]}
         except MagnetError as error:
@@ -80,8 +80,13 @@ def _given(request: HttpRequest) -> str:
         raise InvalidInput(_("The file is not UTF-8 text, so it is no exported configuration.")) from error
 
 
-def _applied(request: HttpRequest, document: str, *, publish: bool) -> HttpResponseBase:
-    plan = transfer.apply(transfer.read(document), publish=publish)
+def _applied(request: HttpRequest, document: str, *, publish: bool) -> HttpResponseBase | None:
+    """None where it cannot be done as it was looked at: then the plan is shown as it is now."""
+    try:
+        plan = transfer.apply(transfer.read(document), publish=publish, seen=request.POST.get("seen", ""))
+    except Conflict as error:
+        messages.error(request, error.detail)
+        return None
     counts = plan.counts
     messages.success(
         request,

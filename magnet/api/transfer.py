@@ -44,6 +44,9 @@ class Import(Given):
     document: str | dict[str, Any] = Field(description="what an export answered: YAML or JSON as text, or an object")
     dry_run: bool = False
     publish: bool = Field(default=False, description="publish what comes in; without it, drafts are made")
+    fingerprint: Annotated[Text, Field(max_length=200)] = Field(
+        default="", description="of the plan that you looked at: another one is not carried out"
+    )
 
 
 class ChangeOut(Given):
@@ -64,6 +67,7 @@ class StepOut(Given):
 class PlanOut(Given):
     dry_run: bool
     is_possible: bool
+    fingerprint: str
     counts: dict[str, int]
     steps: list[StepOut]
     to_do: list[str]
@@ -85,7 +89,8 @@ async def export_configuration(request: HttpRequest, chosen: Query[Chosen]) -> H
 async def import_configuration(request: HttpRequest, body: Import) -> Any:
     """Take in what an export wrote, all of it or nothing. Needs `write` of each kind in it, and `publish` to publish.
 
-    With `dry_run` it says what would change. 409 comes with the plan when something is missing or does not fit.
+    With `dry_run` it says what would change. 409 comes with the plan when something is missing or does not fit, or when
+    it is not the plan whose `fingerprint` was sent.
     """
     return await in_database(_imported, body)
 
@@ -96,6 +101,9 @@ def _exported(chosen: Chosen) -> str:
 
 
 def _imported(body: Import) -> dict[str, Any]:
-    carry_out = transfer.plan if body.dry_run else transfer.apply
-    plan = carry_out(transfer.read(body.document), publish=body.publish)
+    objects = transfer.read(body.document)
+    if body.dry_run:
+        plan = transfer.plan(objects, publish=body.publish)
+    else:
+        plan = transfer.apply(objects, publish=body.publish, seen=body.fingerprint)
     return {"dry_run": body.dry_run, **plan.as_json()}

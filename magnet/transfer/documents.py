@@ -65,9 +65,19 @@ def _parsed(content: str | bytes) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidInput("The file is not UTF-8 text, so it is no exported configuration.") from error
     try:
-        return json.loads(text) if text.lstrip()[:1] == "{" else safe_yaml.read(text, most_parts=MOST_PARTS)
+        if text.lstrip()[:1] == "{":
+            return json.loads(text, object_pairs_hook=_without_doubles)
+        return safe_yaml.read(text, most_parts=MOST_PARTS)
     except (ValueError, RecursionError) as error:
         raise InvalidInput("The file is not valid JSON, or is nested too deeply.") from error
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        double = next(key for key in made if [name for name, _ in pairs].count(key) > 1)
+        raise InvalidInput(f"The document says “{double[:80]}” twice in one place. Keep one of both.")
+    return made
 
 
 def _refuse_unstorable(value: Any, *, where: str) -> None:

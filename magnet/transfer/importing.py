@@ -14,6 +14,7 @@ from magnet.transfer.kinds import KINDS, Described, Order, Reference, kind_of
 from magnet.transfer.plans import Plan, Step, changes_between
 from magnet.transfer.rights import demand
 
+STALE = "Something here was changed since you looked at what the import would do. Look at it once more."
 State = Literal["create", "change", "unchanged", "missing", "refused"]
 
 
@@ -30,16 +31,21 @@ def plan(objects: Objects, *, publish: bool = False) -> Plan:
     return _carried_out(objects, publish=publish, is_rehearsal=True)
 
 
-def apply(objects: Objects, *, publish: bool = False) -> Plan:
-    """Import everything. Raises Conflict with the plan when something is missing or refused: nothing is done."""
-    done = _carried_out(objects, publish=publish, is_rehearsal=False)
+def apply(objects: Objects, *, publish: bool = False, seen: str = "") -> Plan:
+    """Import everything. Raises Conflict with the plan when something is missing or refused: nothing is done.
+
+    `seen` is the fingerprint of the plan that was looked at: when another would be carried out by now, nothing is.
+    """
+    done = _carried_out(objects, publish=publish, is_rehearsal=False, seen=seen)
     if not done.is_possible:
         raise Conflict(f"Nothing is imported. {done.why_not}", plan=done.as_json())
+    if seen and done.fingerprint != seen:
+        raise Conflict(f"Nothing is imported. {STALE}", plan=done.as_json())
     return done
 
 
 @transaction.atomic
-def _carried_out(objects: Objects, *, publish: bool, is_rehearsal: bool) -> Plan:
+def _carried_out(objects: Objects, *, publish: bool, is_rehearsal: bool, seen: str = "") -> Plan:
     references = _in_order(objects)
     work = {reference: _Work(reference, objects, publish=publish) for reference in references}
     for each in work.values():
@@ -47,7 +53,8 @@ def _carried_out(objects: Objects, *, publish: bool, is_rehearsal: bool) -> Plan
     for each in work.values():
         each.end(work)
     result = Plan(tuple(each.step() for each in work.values()))
-    if is_rehearsal or not result.is_possible:
+    is_stale = bool(seen) and result.fingerprint != seen
+    if is_rehearsal or is_stale or not result.is_possible:
         transaction.set_rollback(True)
     return result
 

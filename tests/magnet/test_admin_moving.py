@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -77,3 +79,16 @@ def test_an_editor_imports_what_editors_may_change(member, house):
     assert "needs the scope providers:write" in refused.content.decode()
     assert (taken.status_code, RagTool.objects.get().description) == (302, "X")
     assert member("Viewer").get(MOVE).status_code == 403
+
+
+def test_a_plan_that_is_out_of_date_is_shown_anew_and_not_carried_out(owner, house):
+    file = "magnet: 1\nrag-tools: {help-desk: {description: X}}"
+    plan = owner.post(MOVE, {"document": file}).content.decode()
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', plan)[1]
+    RagTool.objects.update(description="Y")
+
+    page = owner.post(MOVE, {"document": file, "seen": seen, "apply": "1"}).content.decode()
+
+    assert "Look at it once more" in page
+    assert "What the import would do" in page
+    assert RagTool.objects.get().description == "Y"

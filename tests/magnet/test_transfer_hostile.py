@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from magnet import transfer
-from magnet.errors import InvalidInput
+from magnet.errors import Conflict, InvalidInput, TooLarge
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +33,12 @@ BOMB = "magnet: 1\nx: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
         ("magnet: 1\nproviders: {a: {b: " + "[" * 1_000 + "]" * 1_000 + "}}", "nested deeper"),
         ('{"magnet": 1, "providers": ' + "[" * 200_000, "not valid JSON"),
         ("magnet: 1\nproviders: {a", "not valid YAML"),
+        ("magnet: 1\nproviders: {a: {name: A}, a: {name: B}}", "says “a” twice"),
+        ("magnet: 1\nproviders: {a: {name: A}}\nproviders: {b: {name: B}}", "says “providers” twice"),
+        ('{"magnet": 1, "providers": {"a": {"name": "A", "name": "B"}}}', "says “name” twice"),
+        ("magnet: 1\nproviders: {}\n---\nmagnet: 1\n", "several YAML documents"),
+        ('{"magnet": 1, "providers": {"a": {"timeout_seconds": ' + "9" * 5_000 + "}}}", "not valid JSON"),
+        ("magnet: 1\nproviders: &a {a: *a}", "alias"),
         (BOMB, "more than 500,000 parts"),
         (b"\xff\xfe", "not UTF-8"),
     ],
@@ -53,6 +59,7 @@ def test_a_hostile_file_is_refused_in_a_sentence(document, said):
         ("providers: {a: {name: A, kind: openai, options: {x: 1}}}", "There is no such setting"),
         ("providers: {a: {name: A, kind: openai, is_active: 1}}", "is_active: This has to be true or false"),
         ("providers: {a: {name: A, kind: openai, max_concurrency: 99999999999}}", "max_concurrency"),
+        ("providers: {a: {name: A, kind: openai, max_concurrency: " + "9" * 200 + "}}", "max_concurrency"),
         ("providers: {A B: {name: A, kind: openai}}", "slug: Use lower-case"),
         ("models: {a: {name: A, provider: [x]}}", "needs providers/x"),
         ("models: {a: {name: A, provider: 5}}", "provider is the slug"),
@@ -79,3 +86,20 @@ def test_a_file_with_a_fault_says_which_object_and_which_field(row, said):
 
     assert not plan.is_possible
     assert said in plan.why_not
+
+
+def test_a_file_of_fifty_megabytes_is_refused_before_it_is_read():
+    with pytest.raises(TooLarge, match="larger than 10 MB"):
+        transfer.read(b"magnet: 1\n" + b"#" * 50_000_000)
+
+
+def test_a_plan_is_not_carried_out_when_it_would_do_something_else_by_now():
+    objects = transfer.read("magnet: 1\nproviders: {a: {name: A, kind: openai}}")
+    seen = transfer.plan(objects).fingerprint
+    transfer.apply(objects, seen=seen)
+
+    with pytest.raises(Conflict, match="Look at it once more") as refused:
+        transfer.apply(objects, seen=seen)
+
+    assert refused.value.extra["plan"]["counts"]["unchanged"] == 1
+    transfer.apply(objects, seen=transfer.plan(objects).fingerprint)

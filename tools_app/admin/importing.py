@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from magnet.cleaning import storable
-from magnet.errors import InvalidInput, MagnetError
+from magnet.errors import Conflict, InvalidInput, MagnetError
 from magnet.event_loop import run_from_sync
 from tools_app import api_imports, openapi
 from tools_app.models import ApiDocument, ApiServer, ApiTool
@@ -78,9 +78,7 @@ def review_page(page: ApiServerAdmin, request: HttpRequest, server: ApiServer) -
         raise InvalidInput(_("Read a document first, under “Import”."))
     choice: dict[str, Any] = {"chosen": document.chosen or (), "url": document.url}
     if request.method == "POST":
-        plan = api_imports.apply(server, document.content, **choice)
-        messages.success(request, in_words(plan))
-        return HttpResponseRedirect(page.url_of(server, "tools"))
+        return applied(page, request, document, **choice)
     plan = api_imports.plan(server, document.content, **choice)
     shown = [step for step in plan.steps if step.state in ("new", "changed", "gone") or step.kept]
     refused = [step for step in plan.steps if step.state == "refused" and step.operation in set(document.chosen or ())]
@@ -90,6 +88,18 @@ def review_page(page: ApiServerAdmin, request: HttpRequest, server: ApiServer) -
         rows=[(step, *BADGES[step.state], [labelled(change) for change in step.fields], [label(n) for n in step.kept])
               for step in [*shown, *refused]],
     )  # fmt: skip
+
+
+def applied(page: ApiServerAdmin, request: HttpRequest, document: ApiDocument, **choice: Any) -> HttpResponseBase:
+    """What was looked at, or the look once more where somebody has changed something since."""
+    try:
+        seen = request.POST.get("seen", "")
+        plan = api_imports.apply(document.server, document.content, **choice, seen=seen)
+    except Conflict as error:
+        messages.error(request, error.detail)
+        return HttpResponseRedirect(page.url_of(document.server, "review"))
+    messages.success(request, in_words(plan))
+    return HttpResponseRedirect(page.url_of(document.server, "tools"))
 
 
 def in_words(plan: api_imports.Plan) -> str:

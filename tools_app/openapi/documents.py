@@ -33,7 +33,7 @@ def read(content: bytes) -> dict[str, Any]:
         raise InvalidInput("The document is not UTF-8 text, so it is no OpenAPI document.") from error
     if not text.strip():
         raise InvalidInput("The document is empty.")
-    document = _from_json(text) if text.lstrip()[0] == "{" else safe_yaml.read(text)
+    document = _from_json(text) if text.lstrip()[0] == "{" else safe_yaml.read(text, allows_doubles=True)
     if is_beyond(document, depth=DEEPEST, size=safe_yaml.MOST_PARTS):
         raise InvalidInput(f"The document is nested deeper than {DEEPEST} levels, so it is not read.")
     return checked(document)

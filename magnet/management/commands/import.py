@@ -33,7 +33,7 @@ class Command(BaseCommand):
                 sys.exit(1)
             if dry_run:
                 return
-            transfer.apply(objects, publish=publish)
+            transfer.apply(objects, publish=publish, seen=plan.fingerprint)
         except MagnetError as error:
             raise CommandError(error.detail) from error
         self.stdout.write("Imported." if plan.changes_something else "There was nothing to change.")
