@@ -1,4 +1,4 @@
-"""The ask pages: for people who are signed in and ask, with or without the right to use the admin."""
+"""The ask pages: for people who sign in here and ask, with or without the right to open the admin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LogoutView
+from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse, reverse_lazy
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from magnet.admin.sign_in import SignInForm
 from magnet.errors import MagnetError
 from magnet.models import Feedback
 from magnet.web.auth import caller_for
@@ -37,7 +38,7 @@ def for_askers(view: View) -> View:
     """Signed in, and allowed to ask; others are told what to do, and nothing is kept in between."""
 
     @never_cache
-    @login_required
+    @login_required(login_url=reverse_lazy("ask_sign_in"))
     @require_safe
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -77,6 +78,21 @@ def tool_page(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
+class SignIn(LoginView):
+    """The same people and passwords as in the admin; nobody needs to know that there is one."""
+
+    template_name = "tools_app/ask/sign_in.html"
+    form_class = SignInForm  # type: ignore[assignment]  # its own words for what is wrong
+    next_page = reverse_lazy("ask")
+    redirect_authenticated_user = True
+
+    def render_to_response(self, context: dict[str, Any], **settings: Any) -> HttpResponse:
+        response: HttpResponse = super().render_to_response(context, **settings)
+        response["Content-Security-Policy"] = POLICY
+        return response
+
+
+sign_in = SignIn.as_view()
 sign_out = LogoutView.as_view(next_page=reverse_lazy("ask"))
 
 
@@ -113,6 +129,7 @@ def pages_of_the_admin(request: HttpRequest) -> dict[str, Any]:
 
 urlpatterns = [
     path("", tools_page, name="ask"),
+    path("session/begin", sign_in, name="ask_sign_in"),
     path("session/end", sign_out, name="ask_sign_out"),
     path("<slug:slug>", tool_page, name="ask_tool"),
 ]

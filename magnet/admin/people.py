@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import Count, Prefetch, QuerySet
@@ -53,7 +54,7 @@ class UserAdmin(MagnetAdmin):
     form = PersonForm
     empty_text = gettext_lazy("Invite colleagues: each gets a link to choose a password.")
     list_display = ("who", "email", "group_names", "state", "last_seen")
-    list_filter = ("is_active", "groups")
+    list_filter = ("is_active", "is_staff", "groups")
     search_fields = ("email", "name")
     ordering = ("email",)
     change_form_after_template = "magnet/user_after.html"
@@ -74,6 +75,8 @@ class UserAdmin(MagnetAdmin):
     def state(self, user: User) -> SafeString:
         if not user.is_active:
             return badge_html("excluded", _("Off"))
+        if not user.is_staff and user.has_usable_password():
+            return badge_html("live", _("Active, asks only"))
         return badge_html("live", _("Active")) if user.has_usable_password() else badge_html("pending", _("Invited"))
 
     @display(description=gettext_lazy("last sign-in"), ordering="last_login")
@@ -84,8 +87,8 @@ class UserAdmin(MagnetAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ("email", "name", "groups", "document_groups")})]
-        rights = ["is_active", "groups", *(["is_superuser"] if request.user.is_superuser else [])]
+            return [(None, {"fields": ("email", "name", "is_staff", "groups", "document_groups")})]
+        rights = ["is_active", "is_staff", "groups", *(["is_superuser"] if request.user.is_superuser else [])]
         return [
             (None, {"fields": ("email", "address_state", "name")}),
             (_("What they may do"), {"fields": rights}),
@@ -94,7 +97,9 @@ class UserAdmin(MagnetAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        return ("address_state",) if obj else ()
+        """Nobody locks themselves out of the admin."""
+        is_own = obj is not None and obj.pk == request.user.pk
+        return ("address_state", *(["is_staff"] if is_own else [])) if obj else ()
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -112,6 +117,9 @@ class UserAdmin(MagnetAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "is_superuser":
             kwargs |= {"label": _("Administrator: may do everything"), "help_text": ""}
+        if db_field.name == "is_staff":
+            said = _("Without it they sign in at %(url)s and see there what they may ask: for that, choose Viewer.")
+            kwargs |= {"label": _("May open the admin"), "help_text": said % {"url": f"{settings.PUBLIC_URL}/ask/"}}
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

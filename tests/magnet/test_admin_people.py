@@ -13,8 +13,9 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "a long sentence of mine"
 
 
-def invite(client, address="vera@example.com"):
-    response = client.post(reverse("admin:magnet_user_add"), {"email": address, "name": "Vera"})
+def invite(client, address="vera@example.com", **fields):
+    form = {"email": address, "name": "Vera", "is_staff": "on", **fields}
+    response = client.post(reverse("admin:magnet_user_add"), form)
     assert response.status_code == 200, response.content.decode()
     return response, response.context["link"]
 
@@ -283,3 +284,53 @@ def test_an_owner_confirms_an_address_and_nobody_else_does(owner, member):
     owner.post(confirm)
     assert groups_of("vera@example.com") == {"vera@example.com", "example.com"}
     assert AuditEntry.objects.filter(verb="confirmed the address of", object_id=str(vera.pk)).exists()
+
+
+# -- Who may open the admin ------------------------------------------------------------------------------------------
+
+
+def test_an_invitation_says_in_plain_words_who_may_open_the_admin(owner):
+    page = owner.get(reverse("admin:magnet_user_add")).content.decode()
+
+    assert "May open the admin" in page
+    assert "/ask/ and see there what they may ask" in page
+    assert 'name="is_staff"' in page
+
+
+def test_a_colleague_is_invited_who_only_asks(owner, member):
+    member("Viewer")
+    viewers = Group.objects.get(name="Viewer")
+    _, link = invite(owner, is_staff="", groups=[viewers.pk])
+
+    client, answer = follow(link)
+
+    vera = User.objects.get(email="vera@example.com")
+    assert (vera.is_staff, list(vera.groups.all())) == (False, [viewers])
+    assert answer.headers["Location"] == reverse("ask")
+    assert client.get(reverse("ask")).status_code == 200
+    assert client.get(reverse("admin:magnet_trace_changelist")).status_code == 302
+
+
+def test_the_admin_is_closed_to_somebody_later_and_opened_again(owner):
+    vera = User.objects.create_user("vera@example.com", PASSWORD)
+    client, change = Client(), reverse("admin:magnet_user_change", args=[vera.pk])
+    client.force_login(vera, backend="django.contrib.auth.backends.ModelBackend")
+    seen = []
+
+    for form in ({}, {"is_staff": "on"}):
+        owner.post(change, {"email": vera.email, "name": "Vera", "is_active": "on", **form})
+        seen.append(client.get(reverse("admin:index")).status_code)
+
+    assert seen == [302, 200]
+
+
+def test_nobody_locks_themselves_out_of_the_admin(owner):
+    me = User.objects.get(email="olga@example.com")
+
+    owner.post(
+        reverse("admin:magnet_user_change", args=[me.pk]),
+        {"email": me.email, "name": "Me", "is_active": "on", "is_superuser": "on"},
+    )
+
+    me.refresh_from_db()
+    assert (me.name, me.is_staff) == ("Me", True)

@@ -51,9 +51,13 @@ def test_whoever_is_not_signed_in_is_sent_to_the_sign_in_and_back(tool, asker):
     client = Client()
 
     there = client.get("/ask/staff-help")
-    back = sign_in(client, to="/ask/staff-help")
+    page = client.get(there.headers["Location"])
+    back = client.post(there.headers["Location"], {"username": asker.email, "password": PASSWORD})
 
-    assert there.headers["Location"] == f"{reverse('admin:login')}?next=/ask/staff-help"
+    assert there.headers["Location"] == f"{reverse('ask_sign_in')}?next=/ask/staff-help"
+    assert "Password" in page.content.decode()
+    assert "admin" not in page.content.decode().lower()
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     assert back.headers["Location"] == "/ask/staff-help"
     assert client.get("/ask/staff-help").status_code == 200
 
@@ -90,6 +94,16 @@ def test_a_person_without_the_right_is_told_whom_to_ask(tool):
 
     assert response.status_code == 403
     assert "the group Viewer" in response.content.decode()
+
+
+def test_a_wrong_password_is_told_on_the_plain_page_and_leads_nowhere_else(tool, asker):
+    url = f"{reverse('ask_sign_in')}?next=https://elsewhere.example/"
+
+    wrong = Client().post(url, {"username": asker.email, "password": "something"})
+    right = Client().post(url, {"username": asker.email, "password": PASSWORD})
+
+    assert "do not belong together" in wrong.content.decode()
+    assert right.headers["Location"] == "/ask/"
 
 
 def test_signing_out_works_without_the_admin(tool, asker):
