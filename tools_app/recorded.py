@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -98,7 +98,8 @@ def why_missing(trace: Trace, spans: Iterable[Span]) -> str:
 
 
 def recorded(trace: Trace, spans: list[Span]) -> Recorded:
-    searches = [span for span in spans if span.name == SEARCH]
+    # In an agent's turn, one search may be kept and another not.
+    searches = [span for span in spans if span.name == SEARCH and hasattr(span, "payload")]
     # Where a filter left nothing, the search was done again without it: the last one is the one that counts.
     first, given = searches[0], _dict(searches[-1].payload.input)
     stages = tuple(_stages(spans))
@@ -164,8 +165,9 @@ def _shown(spans: Iterable[Span]) -> tuple[Shown, ...]:
     )
 
 
-def _cited(spans: Iterable[Span]) -> frozenset[int] | None:
-    checked = next((span for span in spans if span.name == CITATIONS), None)
+def _cited(spans: Sequence[Span]) -> frozenset[int] | None:
+    """By the last answer, whose passages are the ones that were shown."""
+    checked = next((span for span in reversed(spans) if span.name == CITATIONS), None)
     return None if checked is None else frozenset(checked.attributes.get("cited") or ())
 
 

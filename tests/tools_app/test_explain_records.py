@@ -15,7 +15,8 @@ from magnet.database import in_database
 from magnet.errors import InvalidInput, NotFound
 from magnet.ids import uuid7
 from magnet.models import Span, SpanPayload, Trace
-from tests.tools_app.explaining import asked, hand_in, office, tool_of, why
+from tests.tools_app.explaining import QUESTION, asked, hand_in, office, tool_of, why
+from tools_app import rag
 from tools_app.models import RagTool
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("searching")]
@@ -53,6 +54,17 @@ async def test_what_is_not_kept_cannot_be_explained(tool, change, stage) -> None
 
     assert told.stage == stage
     assert told.funnel == ()
+
+
+async def test_of_two_searches_in_one_story_the_one_that_was_kept_is_explained(tool) -> None:
+    loaded = await rag.load("office")
+    with tracing.trace(feature="agent", slug="support") as story:
+        with tracing.trace(feature="prompt_template", recording="none"):
+            await rag.answer(loaded, "Where do visitors park?")
+        await rag.answer(loaded, QUESTION)
+    await in_database(tracing.flush)
+
+    assert (await why(story.id, "Opening hours")).stage == "cited"
 
 
 async def test_a_stage_that_dropped_it_is_told_with_its_settings(tool) -> None:
