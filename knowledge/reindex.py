@@ -177,7 +177,7 @@ def enqueue_step(index: KnowledgeIndex) -> None:
 
 def is_queued(index: KnowledgeIndex, *, or_held: bool = False) -> bool:
     """Whether a step waits for a free worker; or, with `or_held`, is with one that has not begun."""
-    return (str(index.pk),) in queue.waiting(STEP, cluster="bulk", or_held=or_held and index.lease_token is None)
+    return queue.is_waiting(STEP, index.pk, cluster="bulk", or_held=or_held and index.lease_token is None)
 
 
 def wake(source_id: int | None = None) -> int:

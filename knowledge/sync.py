@@ -125,7 +125,7 @@ def is_queued(run: SyncRun) -> bool:
 
 
 def _waits_in_queue(run: SyncRun, *, or_held: bool = False) -> bool:
-    return (str(run.pk),) in queue.waiting(STEP, cluster=_cluster_of(run), or_held=or_held)
+    return queue.is_waiting(STEP, str(run.pk), cluster=_cluster_of(run), or_held=or_held)
 
 
 def _cluster_of(run: SyncRun) -> queue.Cluster:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import BooleanField, Case, F, Q, QuerySet, When
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from magnet.models.work import WorkerHeartbeat
+from magnet.postgres.postgres_place import is_alive
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,6 +27,11 @@ BEAT_SECONDS = 5
 # Three beats may be missed, by a busy machine, before a worker counts as gone.
 SILENT_SECONDS = 20
 FORGET_HEARTBEATS_AFTER = timedelta(days=1)
+
+# A task is written as base64 without its padding, in the letters of URLs, up to a colon; texts stand in it as they are.
+# PostgreSQL looks for them, so that only the tasks that are meant are sent here and unpacked.
+NAMES = """position(convert_to(%s, 'UTF8') in decode(rpad(translate(split_part(payload, ':', 1), '-_', '+/'),
+(length(split_part(payload, ':', 1)) + 3) / 4 * 4, '='), 'base64')) > 0"""
 
 # Whether the last beat of this process did not get through.
 _has_missed = False
@@ -65,16 +72,19 @@ def _queue(job: str, *ids: int | str | UUID, cluster: Cluster) -> None:
     async_task(job, *ids, cluster=cluster, save=False)
 
 
-def waiting(job: str, *, cluster: Cluster, or_held: bool = False) -> set[tuple[str, ...]]:
-    """The ids of the tasks of `job` that no worker has taken yet, so that nobody queues them a second time.
+def is_waiting(job: str, *ids: int | str | UUID, cluster: Cluster, or_held: bool = False) -> bool:
+    """Whether a task of `job` with these ids waits that no worker has taken yet, so that nobody queues it twice.
 
-    `or_held`: also of those that a worker has, or had when it died; the queue gives these out again only much later.
+    `or_held`: also one that a worker has, or had when it died; the queue gives these out again only much later.
     """
     from django_q.models import OrmQ
 
     tasks = OrmQ.objects.filter(key=cluster) if or_held else OrmQ.objects.filter(key=cluster, lock__lt=timezone.now())
+    for said in (job, *(id for id in ids if isinstance(id, str))):
+        tasks = tasks.filter(RawSQL(NAMES, [said], BooleanField()))  # noqa: S611  # the text is bound
     found = (queued.task for queued in tasks.iterator())
-    return {tuple(map(str, task.get("args", ()))) for task in found if task.get("func") == job}
+    wanted = tuple(map(str, ids))
+    return any(task.get("func") == job and tuple(map(str, task.get("args", ()))) == wanted for task in found)
 
 
 def schedule_jobs() -> None:
@@ -114,7 +124,15 @@ def was_cut_off(since: datetime) -> bool:
 
     Nobody could show life then. A beat that is only late does not count: who fills the memory slows others down.
     """
-    return WorkerHeartbeat.objects.filter(started_at__lte=since, in_touch_since__gt=since).exists()
+    outlived = WorkerHeartbeat.objects.filter(started_at__lte=since)
+    return outlived.filter(in_touch_since__gt=since).exists() or _has_yet_to_tell(outlived, since=since)
+
+
+def _has_yet_to_tell(clusters: QuerySet[WorkerHeartbeat], *, since: datetime) -> bool:
+    """Whether one of them fell silent at `since` and lives: its next beat will tell why, within seconds."""
+    silence = timedelta(seconds=SILENT_SECONDS)
+    silent = clusters.filter(beat_at__gte=since - silence, beat_at__lt=Now() - silence, host=socket.gethostname())
+    return any(is_alive(cluster.pid) for cluster in silent)
 
 
 def end_beat(cluster: str) -> None:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 AN_HOUR_AGO = timedelta(hours=1)
 SILENCE = timedelta(minutes=2)
+NO_PROCESS = 2**22 + 1
 
 
 @pytest.fixture
@@ -89,6 +90,35 @@ def test_who_was_cut_off_with_the_database_did_not_die_over_its_documents(held, 
 
     held.refresh_from_db()
     assert (seen[0], held.status, held.receipt["live"]) == (0, "done", 2)
+
+
+def test_nobody_is_suspected_before_those_who_outlived_the_outage_had_time_to_say_so(held, monkeypatch):
+    last_beat_before_the_silence()
+    seen = watch_claims(monkeypatch)
+
+    take_over(held)
+
+    assert seen[0] == 0
+
+
+def test_a_cluster_whose_process_is_gone_has_died_however_early_somebody_looks(held, monkeypatch):
+    last_beat_before_the_silence()
+    WorkerHeartbeat.objects.update(pid=NO_PROCESS)
+    seen = watch_claims(monkeypatch)
+
+    take_over(held)
+
+    assert seen[0] == 2
+
+
+def test_a_process_that_had_fallen_silent_long_before_excuses_nobody(held, monkeypatch):
+    last_beat_before_the_silence()
+    WorkerHeartbeat.objects.update(beat_at=timezone.now() - 2 * SILENCE)
+    seen = watch_claims(monkeypatch)
+
+    take_over(held)
+
+    assert seen[0] == 2
 
 
 def test_a_re_index_does_not_count_an_outage_either(monkeypatch):
