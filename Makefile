@@ -9,7 +9,7 @@ JOBS ?= 2
 # How often a test that fails is run again; one that then passes is listed as RERUN.
 RERUNS ?= 0
 
-.PHONY: run test lint format clean install lint-code lint-format lint-types lint-layers check-migrations check-deploy pytest
+.PHONY: run test lint format clean install lint-code lint-format lint-types lint-layers check-migrations check-deploy pytest pictures
 .NOTPARALLEL:
 .DEFAULT_GOAL := run
 
@@ -54,6 +54,10 @@ check-deploy: .venv/installed-dev
 pytest: .venv/installed-dev
 	@echo "== pytest"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns $(RERUNS) -rfER
+
+# For the handbook and the README; look at each before it is committed.
+pictures: .venv/installed-dev
+	@MAGNET_PICTURES=1 $(BIN)/python -m pytest tests/browser --reruns 0
 
 format: .venv/installed-dev
 	@$(BIN)/ruff check --fix .

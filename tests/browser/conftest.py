@@ -1,4 +1,7 @@
-"""A whole Magnet as people start it (web, workers, database of its own), and a browser that is signed in to it."""
+"""A whole Magnet as people start it (web, workers, database of its own), and a browser that is signed in to it.
+
+All modules of this folder share both, and run one after another: each gives what it makes names of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import pictures
 from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, free_port
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -24,7 +28,6 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PICTURES = ROOT / "test-results"
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,20 @@ class Running:
     password: str
 
 
-@pytest.fixture(scope="module")
+# Of the package and not of the session: while the browser is open, an event loop runs in this thread, where other
+# tests use the database.
+@pytest.fixture(scope="package")
 def magnet() -> Iterator[Running]:
     with data_folder() as folder:
-        port = free_port()
+        port = pictures.PORT or free_port()
         folder.mkdir(parents=True, exist_ok=True)
         log = folder.parent / "start.log"
         process = subprocess.Popen(
             [PYTHON, "manage.py", "start"],
             cwd=ROOT,
-            env=environment(folder, PORT=str(port), MAGNET_LOG_LEVEL="WARNING"),
+            env=environment(
+                folder, PORT=str(port), MAGNET_LOG_LEVEL="WARNING", MAGNET_ALLOWED_PRIVATE_HOSTS="127.0.0.1"
+            ),
             stdout=log.open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -62,8 +69,7 @@ def magnet() -> Iterator[Running]:
             process.wait(timeout=60)
 
 
-# Ended with its module: while it is open, an event loop runs in this thread, where other tests use the database.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="Install playwright to run the browser tests.")
     if not Path(CHROMIUM).exists():
@@ -74,10 +80,27 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="package")
+def signed_in(browser, magnet):
+    """What a browser keeps of the administrator's sign-in."""
+    context = browser.new_context(base_url=magnet.url, viewport=pictures.VIEWPORT)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.goto("/admin/")
+    pictures.picture(page, "sign-in")
+    page.get_by_label("E-mail address").fill("admin@example.com")
+    page.get_by_label("Password").fill(magnet.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Hello, Administrator").wait_for()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 @pytest.fixture
-def page(browser, magnet):
+def page(browser, magnet, signed_in):
     """A window of the signed-in administrator; anything asked of another host, and any script error, fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=magnet.url)
+    context = browser.new_context(viewport=pictures.VIEWPORT, base_url=magnet.url, storage_state=signed_in)
     # Only a failing test waits so long.
     context.set_default_timeout(60_000)
     page = context.new_page()
@@ -85,10 +108,6 @@ def page(browser, magnet):
     page.on("request", lambda request: None if is_own(request.url, magnet) else strange.append(request.url))
     page.on("pageerror", lambda error: strange.append(str(error)))
     page.goto("/admin/")
-    page.get_by_label("E-mail address").fill("admin@example.com")
-    page.get_by_label("Password").fill(magnet.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Hello, Administrator").wait_for()
     yield page
     context.close()
     assert strange == []
@@ -96,14 +115,3 @@ def page(browser, magnet):
 
 def is_own(url: str, magnet: Running) -> bool:
     return url.startswith((magnet.url, "data:", "blob:"))
-
-
-@pytest.fixture
-def photograph(page):
-    """Keep a picture of what a person sees, to be looked at."""
-    PICTURES.mkdir(exist_ok=True)
-
-    def take(name: str) -> None:
-        page.screenshot(path=PICTURES / f"{name}.png")
-
-    return take

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from tests.browser.test_support_lead import HOLIDAYS, add_tool, add_upload_source
+from tests.browser.pictures import picture
+from tests.browser.steps import HOLIDAYS, SECONDS, add_tool, add_upload_source, named, upload
 
 pytestmark = pytest.mark.browser
 
-SECONDS = 1_000
-
 
 @pytest.fixture
-def ask_page(page):
+def ask_page(page, request):
     """The address of the ask page of a new tool with one document."""
-    name = f"Holiday rules {uuid4().hex[:8]}"
+    name = named("Rules on the phone" if "phone" in request.node.name else "Holiday rules")
     source = add_upload_source(page, name)
-    page.locator("input[type=file]").set_input_files(
-        [{"name": "holidays.md", "mimeType": "text/markdown", "buffer": HOLIDAYS}]
-    )
-    page.locator("[data-progress] [data-label]", has_text="Done").wait_for(timeout=60 * SECONDS)
+    upload(page, holidays=HOLIDAYS)
     add_tool(page, name, source)
     page.get_by_label("Header").fill("Ask about holidays")
     page.get_by_label("Introduction").fill("Answers from the staff rules.")
@@ -34,9 +29,8 @@ def ask_page(page):
     return link.get_attribute("href")
 
 
-def test_a_colleague_asks_opens_a_passage_and_says_whether_it_helped(page, browser, magnet, ask_page, photograph):
+def test_a_colleague_asks_opens_a_passage_and_says_whether_it_helped(page, browser, magnet, ask_page):
     page.goto(ask_page)
-    photograph("ask-empty")
     page.get_by_role("button", name="How many days of holiday do I get?").click()
     first = page.locator("article").first
     first.get_by_role("link", name="How it came about").wait_for(timeout=60 * SECONDS)
@@ -48,7 +42,7 @@ def test_a_colleague_asks_opens_a_passage_and_says_whether_it_helped(page, brows
     assert "thirty days" in panel.inner_text()
     assert panel.get_by_role("link", name="Show in the admin").is_visible()
     assert panel.get_by_role("link", name="Open the document").is_hidden()
-    photograph("ask-passage")
+    picture(page, "ask-passage")
     page.keyboard.press("Escape")
     panel.wait_for(state="hidden")
     assert first.locator("[data-said] button").first.evaluate("button => button === document.activeElement")
@@ -66,40 +60,35 @@ def test_a_colleague_asks_opens_a_passage_and_says_whether_it_helped(page, brows
     (kept,) = feedback_on(page, first)
     assert (kept["rating"], kept["reason"], kept["comment"]) == ("dislike", "incomplete", "And part-time?")
 
+    picture(page, "ask-page")
     page.get_by_label("Your question").fill("Whom do I ask?")
     page.keyboard.press("Enter")
     page.locator("article").nth(1).get_by_role("link", name="How it came about").wait_for(timeout=60 * SECONDS)
     assert "thirty days" in first.locator("[data-said]").inner_text()
-    first.get_by_text("How many days of holiday do I get?").scroll_into_view_if_needed()
-    photograph("ask-page")
-    page.emulate_media(color_scheme="dark")
-    photograph("ask-dark")
 
 
-def test_the_page_fits_a_phone_and_says_in_words_what_goes_wrong(page, ask_page, photograph):
+def test_the_page_fits_a_phone_and_says_in_words_what_goes_wrong(page, ask_page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(ask_page)
     page.context.set_offline(True)
     page.get_by_role("button", name="Whom do I ask for a holiday?").click()
     page.get_by_text("The server cannot be reached. Check your connection.").wait_for()
-    photograph("ask-offline")
 
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("link", name="How it came about").wait_for(timeout=60 * SECONDS)
     assert page.get_by_role("button", name="Try again").is_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    photograph("ask-phone")
+    picture(page, "ask-phone")
     page.locator("[data-said] button").first.click()
     page.locator("dialog[open]").wait_for()
-    photograph("ask-phone-passage")
     page.get_by_role("button", name="Close the passage").click()
 
     page.context.clear_cookies()
     page.get_by_label("Your question").fill("How many days?")
     page.get_by_role("button", name="Ask", exact=True).click()
     page.get_by_text("You are signed out.").wait_for()
-    assert page.get_by_role("link", name="Sign in").get_attribute("href") == f"/admin/login/?next={ask_page}"
+    assert page.get_by_role("link", name="Sign in").get_attribute("href") == f"/ask/session/begin?next={ask_page}"
 
 
 def feedback_on(page, turn) -> list[dict[str, Any]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import pytest
+
+from tests.browser.pictures import picture
+from tests.browser.steps import named
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_draft_is_tried_beside_what_is_live_before_it_is_published(page, photograph):
+def test_a_draft_is_tried_beside_what_is_live_before_it_is_published(page):
     page.goto("/admin/magnet/prompttemplate/add/")
-    page.get_by_label("Name", exact=False).first.fill(f"Opening hours {uuid4().hex[:8]}")
+    page.get_by_label("Name", exact=False).first.fill(named("Opening hours"))
     page.locator("#id_prompt").fill("{question}\n\n{text}")
     page.get_by_role("button", name="Add").click()
     page.get_by_text("is added").wait_for()
@@ -21,7 +22,7 @@ def test_a_draft_is_tried_beside_what_is_live_before_it_is_published(page, photo
     rows.last.get_by_label("Name").fill("tone")
     rows.last.get_by_label("If nobody gives one").fill("kind")
     page.locator("#id_prompt").fill("{question} ({tone})\n\n{text}")
-    photograph("prompt-template")
+    picture(page, "prompt-template")
     page.get_by_role("button", name="Save draft").click()
     page.get_by_text("Draft saved").wait_for()
 
@@ -35,7 +36,7 @@ def test_a_draft_is_tried_beside_what_is_live_before_it_is_published(page, photo
     page.get_by_placeholder("name of a test input").fill("office hours")
     page.get_by_role("button", name="Keep these values").click()
     page.locator("[data-forget]").wait_for()
-    photograph("playground")
+    picture(page, "playground")
 
     page.reload()
     page.locator("[data-input-choice]").select_option("office hours")
