@@ -39,7 +39,7 @@ async def answer_question(request: HttpRequest, slug: str, body: Question) -> Ht
     # Before the first event: afterwards it is too late for a status.
     question, given = rag.cleaned(body.question), body.given()
     rag.refuse_unfit(tool, given.variables)
-    body.act_for_user()
+    await body.act_for_user()
     if wants_stream(request):
         return event_stream(rag.stream(tool, question, given=given), instance=request.path)
     return json_response(rag.as_json(await rag.answer(tool, question, given=given)))

@@ -35,7 +35,7 @@ async def search_with_tool(request: HttpRequest, slug: str, body: Query) -> Http
     """Find the passages for a question, with their scores and how they were found."""
     tool = await searching.load(slug, version=body.version)
     query = rag.cleaned(body.query)
-    body.act_for_user()
+    await body.act_for_user()
     return json_response(searching.as_json(await searching.search(tool, query, given=body.given())))
 
 

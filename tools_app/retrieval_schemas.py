@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from magnet.api.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Text
 from magnet.callers import bind_caller, current_caller
 from magnet.providers.base import ChatMessage
+from magnet.web.auth import groups_of
 from tools_app.prompting import Given as Asking
 from tools_app.retrieval_parts import Boosts, FilterFields, SourceBoost
 
@@ -84,10 +85,19 @@ class Turn(Given):
 
 
 class Person(Given):
-    """Whom the caller asks for. It may only narrow what the caller finds, as the headers do."""
+    """Whom the caller asks for. It may only narrow what the caller finds, as the headers do.
+
+    Without `groups`, a person who is known by a confirmed address brings their own; an empty list means none.
+    """
 
     person: str = Field("", max_length=320)
-    groups: list[Annotated[str, Field(max_length=200)]] = Field([], max_length=1_000)
+    groups: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=1_000)] | None = None
+
+    async def step_in(self) -> None:
+        """For the rest of this request, find only what this person may find."""
+        person = self.person.strip()
+        groups = await groups_of(person) if self.groups is None else self.groups
+        bind_caller(current_caller().acting_for(person, groups))
 
 
 class AskedWith(Given):
@@ -99,10 +109,10 @@ class AskedWith(Given):
     def turns(self) -> tuple[ChatMessage, ...]:
         return tuple(ChatMessage(turn.role, turn.text.replace("\0", " ")) for turn in self.history)
 
-    def act_for_user(self) -> None:
+    async def act_for_user(self) -> None:
         """For the rest of this request, find only what the named person may find."""
         if self.user is not None:
-            bind_caller(current_caller().acting_for(self.user.person.strip(), self.user.groups))
+            await self.user.step_in()
 
 
 class Query(AskedWith):

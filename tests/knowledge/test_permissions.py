@@ -89,8 +89,14 @@ async def test_who_asks_for_a_person_gets_what_that_person_may_find(found, heade
 
 
 async def test_the_groups_of_a_person_whom_magnet_knows_count(found):
-    await in_database(lambda: User.objects.create_user("mary@example.com", document_groups=["hr"]))
+    mary = {"email": "mary@example.com", "document_groups": ["hr"], "verified_email": "mary@example.com"}
+    await in_database(lambda: User.objects.create_user(**mary))
     assert await found(scopes=["all"], headers={"Magnet-Person": "Mary@example.com"}) == {"lunch", "salaries"}
+
+
+async def test_an_account_whose_address_nobody_has_proved_brings_no_groups(found):
+    await in_database(lambda: User.objects.create_user("mary@example.com", document_groups=["hr"]))
+    assert await found(scopes=["all"], headers={"Magnet-Person": "mary@example.com"}) == {"lunch"}
 
 
 async def test_headers_take_away_and_never_add(found):

@@ -10,7 +10,7 @@ from knowledge.models import Document
 from magnet.database import forget_configuration, in_database
 from magnet.default_prompts import ensure_default_prompts
 from magnet.errors import InvalidInput
-from magnet.models import PromptTemplate
+from magnet.models import PromptTemplate, User
 from tests import factories
 from tests.fixtures_api import bearer
 from tools_app.kinds import KINDS
@@ -181,3 +181,36 @@ async def test_a_fixed_filter_of_a_field_that_is_not_there_is_refused_when_it_is
     await in_database(factories.source, "wiki")
     allowed = await api.patch(PATH, json={"fixed_filter": {"counrty": "LV"}, "sources": ["wiki"]})
     assert allowed.status_code == 200, allowed.text
+
+
+MARY = "mary@example.com"
+
+
+@pytest.mark.parametrize(
+    ("verified", "user", "found"),
+    [
+        (MARY, {"person": "Mary@Example.com"}, ["opening", "secret"]),
+        # Nobody has proved the address.
+        ("", {"person": MARY}, ["opening"]),
+        # Whoever says which groups count has said all of them.
+        (MARY, {"person": MARY, "groups": []}, ["opening"]),
+        (MARY, {"person": "eve@example.com"}, ["opening"]),
+        (MARY, {"person": "eve@example.com", "groups": ["hr"]}, ["opening", "secret"]),
+    ],
+)
+async def test_a_known_person_brings_the_groups_that_magnet_knows(api, office, rag_tool, verified, user, found):
+    await in_database(lambda: User.objects.create_user(MARY, document_groups=["hr"], verified_email=verified))
+
+    answer = await api.post(rag_tool, json={"question": "What about the office in Riga?", "user": user})
+    search = await api.post(f"{PATH}/search", json={"query": "What about the office in Riga?", "user": user})
+
+    assert sorted(names(answer.json())) == sorted(names(search.json())) == found
+
+
+async def test_a_person_never_widens_what_the_key_may_find(api, anonymous, issue_key, rag_tool):
+    await in_database(lambda: User.objects.create_user(MARY, document_groups=["hr"], verified_email=MARY))
+    anonymous.headers.update(bearer(await in_database(issue_key, "rag-tools:run")))
+
+    for user in ({"person": MARY}, {"person": MARY, "groups": ["hr"]}):
+        answer = await anonymous.post(rag_tool, json={"question": "What about the office in Riga?", "user": user})
+        assert names(answer.json()) == ["opening"]
