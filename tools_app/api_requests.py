@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from magnet.errors import InvalidInput
+from tools_app.api_auth.base import HEADER_NAME, is_framing
 from tools_app.models import ApiTool
 from tools_app.openapi.arguments import FORM, JSON, MULTIPART, is_json
 
@@ -95,6 +97,8 @@ def text(value: Any) -> str:
 
 def header_text(place: dict[str, Any], value: Any) -> str:
     said = joined(value)
+    if is_framing(str(place["name"])) or not re.match(HEADER_NAME, str(place["name"])):
+        raise InvalidInput(f"`{place['name']}` is no header that a call can set. Remove it from the tool.")
     if not said.isascii() or not said.isprintable():
         raise InvalidInput(f"`{place['name']}` goes into a header, so it is one line of plain letters.")
     return said

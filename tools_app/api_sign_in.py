@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
 
@@ -29,6 +32,8 @@ USUAL_SECONDS = 300.0
 MARGIN_SECONDS = 30.0
 
 _tokens: dict[str, tuple[str, float]] = {}
+# The tokens that are being asked for, on each event loop.
+_asking: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[str]]] = WeakKeyDictionary()
 
 
 async def signature(server: RemoteServer) -> Signature:
@@ -71,10 +76,32 @@ def key_of(server: RemoteServer) -> str:
 
 
 async def token_for(server: RemoteServer, asked: TokenRequest) -> str:
+    """The token that is kept, or a new one, which all who need it at the same time wait for together."""
     key = key_of(server)
     token, ends_at = _tokens.get(key, ("", 0.0))
     if token and time.monotonic() < ends_at:
         return token
+    running = _asking.setdefault(asyncio.get_running_loop(), {})
+    if joined := running.get(key):
+        with suppress(ToolError):
+            return await asyncio.shield(joined)
+        # What failed another call need not fail this one: once more, again together with all who wait.
+    if key not in running:
+        running[key] = asyncio.create_task(asked_for(server, asked, key=key))
+        running[key].add_done_callback(lambda task: ended(running, key, task))
+    # A caller who leaves does not take the token away from the others.
+    return await asyncio.shield(running[key])
+
+
+def ended(running: dict[str, asyncio.Task[str]], key: str, task: asyncio.Task[str]) -> None:
+    if running.get(key) is task:
+        del running[key]
+    if not task.cancelled():
+        # Looked at, so that a failure is not reported as unseen when all who waited have left.
+        task.exception()
+
+
+async def asked_for(server: RemoteServer, asked: TokenRequest, *, key: str) -> str:
     with span("sign in", host=urlsplit(asked.url).hostname or ""):
         token, seconds = await fetched(server, asked)
     if len(_tokens) >= MOST_TOKENS:

@@ -22,6 +22,7 @@ NEVER_PUBLIC = tuple(
 )
 PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+LONGEST_HOST = 254
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # 127.1, 0x7f.1, 2130706433: what ends in a number is an address to the resolver, whatever it looks like.
 LOOKS_NUMERIC = re.compile(r"(^|\.)(0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
@@ -44,12 +45,23 @@ def host_and_port(url: str) -> tuple[str, int]:
     if "@" in parts.netloc:
         raise AddressRefused(f"The address of {host} holds a user name. Enter credentials in their own fields.")
     refuse_disguised(host)
+    refuse_unspeakable(host)
     return host, port or DEFAULT_PORTS[parts.scheme]
 
 
 def refuse_disguised(host: str) -> None:
     if LOOKS_NUMERIC.search(host) and not is_plain_address(host):
         raise AddressRefused(f"{host} is an address in disguise. Write it like 192.0.2.1, or use the host's name.")
+
+
+def refuse_unspeakable(host: str) -> None:
+    """What no resolver takes (RFC 1035, 2.3.4): parts that are empty or over 63 characters long, 253 in all."""
+    try:
+        is_too_long = not is_plain_address(host) and len(host.encode("idna")) > LONGEST_HOST
+    except UnicodeError:
+        is_too_long = True
+    if is_too_long:
+        raise AddressRefused(f"{host[:80]} is no name of a host: a part of it is empty or too long.")
 
 
 def is_plain_address(host: str) -> bool:

@@ -124,7 +124,9 @@ class AsyncOutboundClient:
     async def _exchange(self, request: Request) -> Response:
         host_and_port(request.url)
         refuse_torn_headers(request)
-        with_secrets = {**request.headers, **request.secret_headers}
+        signed = {name.lower() for name in request.secret_headers}
+        plain = {name: value for name, value in request.headers.items() if name.lower() not in signed}
+        with_secrets = {**plain, **request.secret_headers}
         async with told(request):
             sent = self._client.build_request(
                 request.method, request.dialled, headers=with_secrets, content=request.content

@@ -15,7 +15,28 @@ from magnet.outbound.addresses import host_and_port
 
 # The letters of a name of a header (RFC 9110, 5.6.2).
 HEADER_NAME = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-HeaderName = Annotated[str, Field(min_length=1, max_length=100, pattern=HEADER_NAME)]
+# How a message is framed and where it goes is the client's own affair (RFC 9110, 7.6.1; RFC 9112, 6 and 7): whoever
+# could set these would smuggle requests to others.
+FRAMING = frozenset(
+    {
+        *("host", "connection", "content-length", "transfer-encoding", "keep-alive", "te", "trailer", "upgrade"),
+        *("expect", "http2-settings"),
+    }
+)
+
+
+def is_framing(name: str) -> bool:
+    """Whether a header of this name belongs to the connection, and not to what is sent over it."""
+    return name.strip().lower() in FRAMING or name.strip().lower().startswith(("proxy-", ":"))
+
+
+def _header(value: str) -> str:
+    if is_framing(value):
+        raise ValueError(f"{value} belongs to the connection itself, so it cannot be set")
+    return value
+
+
+HeaderName = Annotated[str, Field(min_length=1, max_length=100, pattern=HEADER_NAME), AfterValidator(_header)]
 
 
 def _address(value: str) -> str:

@@ -17,6 +17,7 @@ from magnet.errors import MagnetError
 from magnet.json_schema import check_schema
 from magnet.models.base import Named, Tagged
 from tools_app.api_auth import AUTHS
+from tools_app.api_auth.base import is_framing
 from tools_app.models.remote_servers import (  # noqa: F401 - a migration names `auth_kinds` here
     RemoteServer,
     auth_kinds,
@@ -190,6 +191,9 @@ def _prove_places(tool: ApiTool) -> None:
         raise ValidationError({"places": _("Say of each argument where it goes: %s.") % ", ".join(PLACES)})
     if homeless := sorted(set(properties) ^ set(places)):
         raise ValidationError({"places": _("“%s” has no place, or a place and no argument.") % homeless[0]})
+    for name, place in places.items():
+        if place["in"] == "header" and is_framing(str(place.get("name", name))):
+            raise ValidationError({"places": _("“%s” is a header of the connection itself.") % place.get("name", name)})
     filled = {place.get("name", name) for name, place in places.items() if place["in"] == "path"}
     if gaps := sorted(set(re.findall(r"{([^{}]+)}", tool.path)) ^ filled):
         raise ValidationError({"path": _("“%s” is a gap without an argument, or an argument without a gap.") % gaps[0]})

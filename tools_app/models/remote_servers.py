@@ -19,7 +19,9 @@ from magnet.outbound.addresses import host_and_port
 from magnet.outbound.http import origin_of
 from magnet.shape_faults import sentence
 from tools_app.api_auth import AUTHS, Auth, auth_kind
-from tools_app.api_auth.base import HEADER_NAME
+from tools_app.api_auth.base import HEADER_NAME, is_framing
+
+LONGEST_HEADER_NAME = 100
 
 
 def auth_kinds() -> list[tuple[str, str]]:
@@ -133,6 +135,8 @@ def prove_headers(headers: Any) -> None:
         raise ValidationError({"headers": _("Write each header as a name and a text.")})
     for name, value in headers.items():
         is_text = isinstance(value, str) and value.isascii() and value.isprintable()
-        if not re.match(HEADER_NAME, str(name)) or not is_text:
+        if is_framing(str(name)):
+            raise ValidationError({"headers": _("“%s” belongs to the connection itself, so it cannot be set.") % name})
+        if not re.match(HEADER_NAME, str(name)) or len(str(name)) > LONGEST_HEADER_NAME or not is_text:
             said = _("“%s” is no header: a name, and a text of plain letters in one line.") % name
             raise ValidationError({"headers": said})

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magnet.errors import InvalidInput
+from tools_app.api_auth.base import is_framing
 from tools_app.openapi.references import References
 from tools_app.openapi.schemas import expanded
 
 # Set by the request itself, so that no caller sets them (OpenAPI 3.1, 4.8.12.2).
-OWN_HEADERS = {"accept", "content-type", "authorization", "content-length", "host", "cookie"}
+OWN_HEADERS = {"accept", "content-type", "authorization", "cookie"}
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 LONGEST_NAME = 60
 # Of a parameter as it is sent, and of all of them together: what is larger is no call that a model could write.
@@ -95,7 +96,7 @@ def as_list(value: Any) -> list[Any]:
 
 def add_parameter(made: Arguments, parameter: dict[str, Any], references: References) -> None:
     name, where = name_of(parameter), str(parameter["in"])
-    if where == "header" and name.lower() in OWN_HEADERS:
+    if where == "header" and (name.lower() in OWN_HEADERS or is_framing(name)):
         return
     content = parameter.get("content")
     if isinstance(content, dict) and content:
