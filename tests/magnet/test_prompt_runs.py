@@ -12,6 +12,7 @@ import pytest
 from magnet import gateway, prompt_runs, prompts, tracing
 from magnet.callers import SYSTEM, acting_as
 from magnet.database import close_raw_pool, forget_configuration, in_database
+from magnet.default_prompts import DEFAULT_PROMPTS, ensure_default_prompts
 from magnet.errors import InvalidInput, NotConfigured, ProviderAnswerInvalid
 from magnet.models import AIModel, PromptTemplate, Span, SpanPayload, Trace
 from tests import factories
@@ -185,13 +186,35 @@ async def test_a_schema_that_is_never_satisfied_ends_in_a_clear_error_after_two_
     assert len(fake_openai.requests) == 2
 
 
+def answer_by_quoting() -> None:
+    local = factories.local_embedding().provider
+    quoting = AIModel.objects.filter(provider=local, purpose="chat").first() or AIModel.objects.create(
+        provider=local, slug="extractive", name="Extractive", model_name="extractive", purpose="chat"
+    )
+    quoting.make_default()
+
+
+async def test_each_template_that_features_ask_answers_or_says_what_it_needs_without_a_language_model(db) -> None:
+    await in_database(answer_by_quoting)
+    await in_database(ensure_default_prompts)
+
+    for default in DEFAULT_PROMPTS:
+        loaded = await prompts.load(default.slug)
+        texts = {each.name: "The office in Riga opens at nine." for each in loaded.variables if each.type == "text"}
+        given = {each.name: each.example for each in loaded.variables} | texts
+        if loaded.is_json:
+            with pytest.raises(NotConfigured, match="needs a language model"):
+                await prompt_runs.run(loaded, given)
+        else:
+            reply = await prompt_runs.run(loaded, given)
+            assert (reply.prompt, reply.version) == (default.slug, 1)
+            # It quotes what answers a question.
+            assert reply.text or "question" not in texts
+
+
 async def test_without_a_language_model_texts_are_quoted_and_json_is_refused_in_words(db) -> None:
     def prepare() -> None:
-        local = factories.local_embedding().provider
-        quoting = AIModel.objects.filter(provider=local, purpose="chat").first() or AIModel.objects.create(
-            provider=local, slug="extractive", name="Extractive", model_name="extractive", purpose="chat"
-        )
-        quoting.make_default()
+        answer_by_quoting()
         template(prompt="{question}\n{text}")
         template("mood", prompt="Mood?", response_format="json")
 
