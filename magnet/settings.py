@@ -387,6 +387,11 @@ EXTENSION_POINTS = {
     "chunkers": ("knowledge.chunkers.CHUNKERS", "knowledge.chunkers.base.Chunker"),
 }
 
+# -- Reranking -------------------------------------------------------------------------------------------------
+
+# Node postprocessors of LlamaIndex that staff may choose as rerank models, each as name=module:Class.
+POSTPROCESSORS = env.dict("MAGNET_POSTPROCESSORS", default={})
+
 # -- Admin ---------------------------------------------------------------------------------------------------
 
 # The login's uniqueness is a constraint on Lower(email), which Django's check does not see.

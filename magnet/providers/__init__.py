@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from magnet.providers.azure import AzureOpenAIProvider
 from magnet.providers.base import MissingProvider, ModelProvider
+from magnet.providers.llama_index_rerank import LlamaIndexRerankProvider
 from magnet.providers.local import LocalProvider
 from magnet.providers.openai import OpenAIProvider
 
@@ -11,6 +12,7 @@ PROVIDERS: dict[str, type[ModelProvider]] = {
     "openai": OpenAIProvider,
     "azure_openai": AzureOpenAIProvider,
     "local": LocalProvider,
+    "llama_index_rerank": LlamaIndexRerankProvider,
 }
 
 
