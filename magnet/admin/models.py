@@ -20,6 +20,7 @@ from magnet.admin import deletion
 from magnet.admin.base import ObjectPage
 from magnet.admin.kinds import Choice, KindFirstAdmin
 from magnet.admin.menu import MODELS, MenuEntry
+from magnet.admin.model_boxes import model_boxes, model_pages
 from magnet.models import AIModel, AuditEntry
 from magnet.templatetags.magnet_admin import badge_html
 
@@ -135,11 +136,11 @@ class AIModelAdmin(KindFirstAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         model = kwargs.get("obj")
         if model is not None:
-            context["uses"] = deletion.uses_of(model)
+            context |= {"uses": deletion.uses_of(model), "boxes": model_boxes(request, model)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def object_pages(self) -> Sequence[ObjectPage]:
-        return (ObjectPage("make-default", self.make_default, "change", ("POST",)),)
+        return (ObjectPage("make-default", self.make_default, "change", ("POST",)), *model_pages())
 
     @transaction.atomic
     def make_default(self, request: HttpRequest, model: Any) -> HttpResponseBase:

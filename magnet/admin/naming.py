@@ -35,6 +35,7 @@ FEATURES: dict[str, tuple[Any, str]] = {
     "sync": (gettext_lazy("Sync"), "source"),
     "reindex": (gettext_lazy("Re-index"), "source"),
     "comparison": (gettext_lazy("Comparison of indexes"), "source"),
+    "calibration": (gettext_lazy("Calibration"), "model"),
     "preview": (gettext_lazy("Preview"), ""),
     "explain": (gettext_lazy("Explanation"), ""),
     "other": (gettext_lazy("Other work"), ""),

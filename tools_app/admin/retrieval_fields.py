@@ -130,8 +130,8 @@ def finished(name: str, field: forms.Field) -> forms.Field:
         field.empty_label = gettext_lazy("No reranking")  # type: ignore[attr-defined]  # a choice of rows
     if name == "minimum_score":
         field.help_text = gettext_lazy(
-            "0 keeps everything that was found, 0.1 drops what has next to nothing in common with the question, 0.3 "
-            "keeps only what clearly belongs to it. Comparable between embedding models that are calibrated."
+            "0 keeps everything, 0.1 drops what has next to nothing in common with the question, 0.3 keeps what "
+            "clearly belongs to it."
         )
         field.widget.attrs |= {"step": "any"}
     if name in ("rerank_model", *OF_RERANKING) and not has_rerank_model():
