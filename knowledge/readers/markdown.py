@@ -16,6 +16,8 @@ FENCED = re.compile(
 )
 # A picture may be embedded as a megabyte of base64; what it shows is in its description.
 PICTURE = re.compile(r"!\[([^\]\n]{0,500})\]\([^()\n]*\)")
+# One that stands alone leaves its description as a caption, which nobody takes for a sentence of the text.
+PICTURE_ALONE = re.compile(r"^ {0,3}!\[([^\]\n*_]{1,500})\]\([^()\n]*\)[ \t]*$", re.MULTILINE)
 UNDERLINED_HEADING = re.compile(
     r"^(?P<text> {0,3}[^\s#>|`~*+\-=][^\n]{0,200})\n(?P<line>=+|-{2,})[ \t]*$", re.MULTILINE
 )
@@ -48,7 +50,8 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def simplify(text: str) -> str:
-    text = PICTURE.sub(r"\1", without_comments(text))
+    text = PICTURE_ALONE.sub(r"*\1*", without_comments(text))
+    text = PICTURE.sub(r"\1", text)
     return UNDERLINED_HEADING.sub(
         lambda match: f"{'#' if match['line'][0] == '=' else '##'} {match['text'].strip()}", text
     )

@@ -12,6 +12,8 @@ UNDERLINE = re.compile(r"^\s*(=+|-{3,})\s*$")
 ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+(.*)$")
 TABLE_ROW = re.compile(r"^\s*\|.*\|\s*$")
 TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|[\s:|-]*$")
+# What stands below a picture or a table: a line in italics that is no sentence.
+CAPTION = re.compile(r"^\s*([*_])(?![*_\s])[^*_]*[^*_.!?。]\1\s*$")
 # A sentence ends with its mark and closing quotes; the scripts without spaces need none after it.
 END = re.compile(r"[.!?…؟۔।]+[\"'”’»)\]]*(?=\s)|[。！？｡]+[」』”’）]*")
 # A full stop after these, or after a single letter, does not end a sentence.
@@ -47,7 +49,7 @@ class Block:
 
 
 def quotables(markdown: str) -> list[Quotable]:
-    """The quotable pieces in their order. Headings and code are not quoted; a broken table row is left out."""
+    """The quotable pieces in their order. Headings, captions and code are not quoted; nor is a broken table row."""
     found: list[Quotable] = []
     heading = introduction = ""
     for block in blocks(markdown):
@@ -82,7 +84,7 @@ def blocks(markdown: str) -> Iterator[Block]:
 
 
 def kind_of(line: str, *, previous: str) -> str:
-    if not line.strip():
+    if not line.strip() or (CAPTION.match(line) and not previous):
         return ""
     if HEADING.match(line):
         return "heading"

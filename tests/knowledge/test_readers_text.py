@@ -58,6 +58,8 @@ How to take a holiday
 
 ![A calendar](data:image/png;base64,AAAA)
 
+Press ![the star](star.png).
+
 ```
 <!-- kept -->
 # not a heading
@@ -68,7 +70,9 @@ How to take a holiday
 
     assert extract.title == "Holidays"
     assert extract.metadata == {"owner": "HR"}
-    assert extract.text == ("# How to take a holiday\n\nA calendar\n\n```\n<!-- kept -->\n# not a heading\n```")
+    assert extract.text == (
+        "# How to take a holiday\n\n*A calendar*\n\nPress the star.\n\n```\n<!-- kept -->\n# not a heading\n```"
+    )
 
 
 def test_the_title_of_a_markdown_file_is_its_first_heading():

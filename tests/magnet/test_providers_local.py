@@ -129,6 +129,12 @@ def test_never_quotes_headings_code_or_rows_without_their_columns():
     assert "Plan: Free; Price: 0 €." in texts
 
 
+def test_never_quotes_the_caption_of_a_picture():
+    text = "Open the list.\n\n*The list of tools*\n\n*It is long.*"
+
+    assert [piece.text for piece in quotables(text)] == ["Open the list.", "*It is long.*"]
+
+
 def test_quotes_stand_in_the_documents_word_for_word():
     flat = " ".join(f"{HANDBOOK} {SYNC}".split())
 
