@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import admin, messages
@@ -22,6 +23,8 @@ from magnet.admin.menu import KNOWLEDGE, MenuEntry
 from magnet.templatetags.magnet_admin import badge_html, thousands
 
 EXCERPT = 220
+# A list shows words; how they are set is on the page of the document.
+HEADING_MARKS = re.compile(r"^#{1,6} ", re.MULTILINE)
 
 
 class DocumentStateFilter(admin.SimpleListFilter):
@@ -90,7 +93,8 @@ class ChunkAdmin(MagnetAdmin):
 
     @display(description=gettext_lazy("text"))
     def excerpt(self, chunk: Chunk) -> SafeString:
-        text = chunk.text if len(chunk.text) <= EXCERPT else f"{chunk.text[:EXCERPT]}…"
+        text = HEADING_MARKS.sub("", chunk.text)
+        text = text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
         return format_html('<span class="mg-name{}">{}</span>', " mg-off" if chunk.is_disabled else "", text)
 
     @display(description=gettext_lazy("document"), ordering="document__title")
