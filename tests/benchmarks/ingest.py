@@ -36,8 +36,8 @@ def main() -> None:
     ]
     with product.started() as running, running.client() as client:
         product.make_source(client, SLUG)
-        tell("first", documents, product.fill(client, SLUG, documents), client)
-        tell("changed", changed, product.fill(client, SLUG, changed), client)
+        measure("first", documents, running, client)
+        measure("changed", changed, running, client)
 
 
 def made(squad: Path, count: int, *, paragraphs: int) -> Iterator[Paragraph]:
@@ -48,14 +48,20 @@ def made(squad: Path, count: int, *, paragraphs: int) -> Iterator[Paragraph]:
         yield Paragraph(number, group[0].title, "\n\n".join(piece.text for piece in group))
 
 
-def tell(name: str, documents: list[Paragraph], seconds: float, client: httpx.Client) -> None:
+def measure(name: str, documents: list[Paragraph], running: product.Product, client: httpx.Client) -> None:
+    assert running.data_dir is not None
+    before = product.cpu_seconds_of_all(running.data_dir)
+    seconds = product.fill(client, SLUG, documents)
+    cpu = product.cpu_seconds_of_all(running.data_dir) - before
     source = product.checked(client.get(f"/api/knowledge-sources/{SLUG}")).json()
     (run, *_) = product.checked(client.get("/api/sync-runs", params={"limit": 1})).json()["items"]
     chunks, embedded = source["chunk_count"], run["chunks_embedded"]
     print(
         f"{name}: {len(documents)} documents in {seconds:.1f} s = {len(documents) / seconds:.0f} documents/s, "
-        f"{embedded} chunks embedded = {embedded / seconds:.0f} chunks/s, {chunks} chunks in all, "
-        f"load {os.getloadavg()[0]:.1f}"
+        f"{embedded} chunks embedded = {embedded / seconds:.0f} chunks/s, {chunks} chunks in all; "
+        f"{cpu:.1f} s of CPU in all processes = {1_000 * cpu / max(embedded, 1):.2f} ms a chunk, "
+        f"load {os.getloadavg()[0]:.1f}",
+        flush=True,
     )
     time.sleep(1)
 

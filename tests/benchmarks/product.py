@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from tests.benchmarks.corpus import Paragraph
-from tests.processes import PYTHON, ROOT, data_folder, environment, free_port
+from tests.processes import PYTHON, ROOT, data_folder, environment, free_port, living_in
 
 AT_ONCE = 1_000
 START_SECONDS = 120
@@ -111,6 +111,23 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds_of_all(folder: Path) -> float:
+    """User and system time of all processes of a data folder (web, workers, PostgreSQL), and of those that ended.
+
+    A busy machine makes everything take longer, and hardly more of this.
+    """
+    return sum(_cpu_seconds_with_ended(pid) for pid in living_in(folder))
+
+
+def _cpu_seconds_with_ended(pid: int) -> float:
+    """With its children that have ended; 0 for one that has just ended itself, whose parent says it."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mb(pid: int) -> float:
