@@ -52,7 +52,10 @@ class Confirmation(models.Model):
         verbose_name_plural = _("confirmations")
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["message", "call_id"], name="confirmation_is_unique_for_its_call")
+            # A model may use an id again in a later step of the same turn.
+            models.UniqueConstraint(
+                fields=["message", "call_id"], condition=Q(status="waiting"), name="call_waits_for_one_confirmation"
+            )
         ]
         indexes = [models.Index(fields=["expires_at"], condition=Q(status="waiting"), name="confirmations_that_expire")]
 

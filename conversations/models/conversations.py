@@ -36,6 +36,13 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Closed or forgotten ones past their retention; a legal hold keeps them."""
         return self.filter(is_held=False, kept_until__lte=now)
 
+    def said(self, words: str) -> ConversationQuerySet:
+        """Those in whose title or messages these words stand."""
+        from conversations.models.messages import Message
+
+        said = Message.objects.filter(conversation=OuterRef("pk"), text__icontains=words)
+        return self.filter(Q(title__icontains=words) | Exists(said))
+
     def rated(self, rating: str) -> ConversationQuerySet:
         """Those with an answer that somebody has rated so."""
         from conversations.models.messages import Message

@@ -18,6 +18,8 @@ from magnet.ids import uuid7
 
 # A turn whose process gave no sign of life for so long is closed by another.
 SILENT = timedelta(seconds=30)
+# More than any memory holds.
+REMEMBERED = 200
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
@@ -26,6 +28,11 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
     def unfinished(self) -> MessageQuerySet:
         return self.filter(status__in=Message.UNFINISHED)
+
+    def to_remember(self, conversation: Conversation, *, before: int) -> MessageQuerySet:
+        """What was said before this position and is not in the summary, newest first."""
+        rows = self.filter(conversation=conversation, position__lt=before, position__gt=conversation.summarised_to)
+        return rows.exclude(text="").order_by("-position")[:REMEMBERED]
 
     def abandoned(self) -> MessageQuerySet:
         """Turns whose process has died; by the clock of the database, because those of machines differ."""
