@@ -34,7 +34,7 @@ def context(request: HttpRequest, template: Any) -> dict[str, Any]:
             "inputs": f"/api/prompt-templates/{template.slug}/test-inputs/",
             "trace": trace_url(request),
         },
-        "runs": last_runs(template),
+        "runs": last_runs(request, template),
     }
 
 
@@ -72,5 +72,9 @@ def trace_url(request: HttpRequest) -> str:
     return reverse("admin:magnet_trace_change", args=[ANY_TRACE])
 
 
-def last_runs(template: Any) -> list[Trace]:
-    return list(Trace.objects.filter(feature=FEATURE, slug=template.slug).order_by("-started_at")[:LAST_RUNS])
+def last_runs(request: HttpRequest, template: Any) -> list[Trace]:
+    """Everybody's for who may read traces; others see their own, because runs hold what was asked."""
+    runs = Trace.objects.filter(feature=FEATURE, slug=template.slug).order_by("-started_at")
+    if not request.user.has_perm("magnet.view_trace"):
+        runs = runs.filter(caller_type="user", caller_id=str(request.user.pk))
+    return list(runs[:LAST_RUNS])
