@@ -96,10 +96,14 @@ class VersionedQuerySet(models.QuerySet[Any]):
         except ValidationError as error:
             raise InvalidInput.in_fields(error.message_dict) from error
         row.save()
-        row.start_draft()
-        if settings:
-            row.draft.apply(settings)
-        row.publish(note="First version")
+        # As a draft that is published at once, without looking for what a new row cannot have.
+        version = self.model.version_model()(identity=row, number=1, author=current_caller().label)
+        version.apply(settings or {})
+        publication = _publication(row, version, note="First version")
+        version.published_at = publication.created_at
+        version.save(update_fields=["published_at"])
+        row._move_live(row, version)
+        AuditEntry.record("published", row, version=version.number, note=publication.note)
         return row
 
 
