@@ -20,7 +20,7 @@ WRITTEN_BY_MIGRATIONS = ("django_content_type", "auth_permission")
 def install() -> None:
     """For the tests, wherever they flush."""
     DatabaseOperations.sql_flush = sql_flush  # type: ignore[assignment]
-    flush.emit_post_migrate_signal = lambda *_: None
+    flush.emit_post_migrate_signal = lambda *_: None  # type: ignore[attr-defined]
 
 
 def sql_flush(
