@@ -1,4 +1,4 @@
-"""Documents over the API: handed in as files or JSON, listed by state, read, tried again, deleted.
+"""Documents over the API: uploaded as files or JSON, listed by state, read, tried again, deleted.
 
 A remote_id may hold slashes; so the paths that name one take everything to their end.
 """
@@ -17,9 +17,9 @@ from ninja import Query, Router, Status
 from knowledge import proof, uploads
 from knowledge.api import find as find_source
 from knowledge.api_runs import show_run
-from knowledge.handed_in import REQUEST_BODY, documents_in
 from knowledge.models import Document, IndexedDocument, KnowledgeIndex, KnowledgeSource
 from knowledge.schemas import DocumentDetail, DocumentListing, DocumentOut, ProofOut, PushedOut, RunOut
+from knowledge.upload_requests import REQUEST_BODY, documents_in
 from knowledge.uploads import PushedDocument
 from magnet.api.listing import Page, page
 from magnet.callers import current_caller
@@ -43,7 +43,7 @@ STARTING = {"retry": uploads.retry, "include": uploads.include}
     "/{slug}/documents", response={200: PushedOut, 202: PushedOut}, auth=WRITE, openapi_extra=REQUEST_BODY
 )
 async def push_documents(request: HttpRequest, response: HttpResponse, slug: str) -> Any:
-    """Hand documents in: files as multipart/form-data, or texts as JSON. The same remote_id replaces a document.
+    """Upload documents: files as multipart/form-data, or texts as JSON. The same remote_id replaces a document.
 
     They are stored when this answers, and found when the run at the Location is finished (200: nothing has changed).
     """

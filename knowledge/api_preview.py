@@ -12,11 +12,11 @@ from ninja import Router
 from knowledge import preview, uploads
 from knowledge.api import columns_of
 from knowledge.api import find as find_source
-from knowledge.handed_in import FILE_FIELDS, form_json, given
 from knowledge.models import Document, KnowledgeSource
 from knowledge.preview import Sample, Settings
 from knowledge.schemas import SourceChanges
 from knowledge.schemas_preview import Preview, PreviewOut, PreviewSettings
+from knowledge.upload_requests import FILE_FIELDS, form_json, given
 from magnet.api.root import json_response
 from magnet.callers import current_caller
 from magnet.database import in_database

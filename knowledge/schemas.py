@@ -85,7 +85,7 @@ class SourceDetail(SourceOut):
 
 
 class GivenDocument(Given):
-    """A document as it is handed in. Its remote_id is its stable id in your system: the same id replaces it."""
+    """A document as it is uploaded. Its remote_id is its stable id in your system: the same id replaces it."""
 
     remote_id: str
     text: str

@@ -17,7 +17,7 @@ MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class StoredText:
-    """What a document says: handed in and not indexed yet (`incoming`), or as it was indexed last."""
+    """What a document says: uploaded and not indexed yet (`incoming`), or as it was indexed last."""
 
     incoming: str | None
     text: str
@@ -40,7 +40,7 @@ def is_read(document: Document) -> bool:
 
 
 class StoredTexts:
-    """Give them out in the order of `documents`; with `incoming`, what was handed in since comes first."""
+    """Give them out in the order of `documents`; with `incoming`, what was uploaded since comes first."""
 
     def __init__(self, documents: Sequence[Document], *, incoming: bool) -> None:
         self.waiting = [document.pk for document in documents]

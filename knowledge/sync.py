@@ -46,10 +46,10 @@ def start(source: KnowledgeSource, *, trigger: str = "manual") -> SyncRun:
     """The unfinished run of this source, or a new one; queued after the commit.
 
     A run that waits for approval lists again: what it missed may be back. One that only tries documents again lists
-    as well. One that rests tries at once. Raises Conflict where documents are handed in and nothing can be looked for.
+    as well. One that rests tries at once. Raises Conflict where documents are uploaded and nothing can be looked for.
     """
     if source.is_pushed and trigger not in SyncRun.WITHOUT_LISTING:
-        raise Conflict(f"“{source.name}” takes documents that are handed in; there is nothing to look for.")
+        raise Conflict(f"“{source.name}” takes documents that are uploaded; there is nothing to look for.")
     KnowledgeSource.objects.hold(source.pk)
     run = source.runs.unfinished().first()
     if run is None:
@@ -129,7 +129,7 @@ def _waits_in_queue(run: SyncRun, *, or_held: bool = False) -> bool:
 
 
 def _cluster_of(run: SyncRun) -> queue.Cluster:
-    """What somebody has just handed in is not kept waiting behind large syncs, unless it takes long itself."""
+    """What somebody has just uploaded is not kept waiting behind large syncs, unless it takes long itself."""
     is_quick = run.trigger == SyncRun.PUSH and run.source.context_model_id is None
     return "fast" if is_quick else "bulk"
 

@@ -1,4 +1,4 @@
-"""Documents that are handed in, and what can be done with single documents: push, delete, retry, exclude, include."""
+"""Documents that are uploaded, and what can be done with single documents: push, delete, retry, exclude, include."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PushedDocument:
-    """A document as it is handed in: with its `text`, or with the `body` of a file."""
+    """A document as it is uploaded: with its `text`, or with the `body` of a file."""
 
     remote_id: str
     title: str = ""
@@ -60,7 +60,7 @@ class PushedDocument:
 
     @property
     def version(self) -> str:
-        """The sha256 of all that was handed in: the same again changes nothing."""
+        """The sha256 of all that was uploaded: the same again changes nothing."""
         digest = hashlib.sha256()
         described = (self.title, self.url, self.media_type, sorted(self.metadata.items(), key=str), self.groups)
         for part in (repr(described).encode(), (self.text or "").encode(errors="replace"), self.body or b""):
@@ -114,10 +114,10 @@ def _take_in(source: KnowledgeSource, named: Mapping[str, PushedDocument], *, tr
     document_fields.follow(changed)
     run = sync.start(source, trigger=SyncRun.PUSH) if new or changed else None
     if run is not None:
-        # The receipt of the run that indexes them says what was handed in.
+        # The receipt of the run that indexes them says what was uploaded.
         counts = {"added": F("added") + len(new), "changed": F("changed") + len(changed)}
         SyncRun.objects.filter(pk=run.pk).update(**counts)
-        AuditEntry.record("handed documents to", source, added=len(new), changed=len(changed), by=trigger)
+        AuditEntry.record("uploaded documents to", source, added=len(new), changed=len(changed), by=trigger)
     transaction.on_commit(partial(originals.discard, old_files))
     return Pushed(run, len(new), len(changed), len(known) - len(changed))
 
@@ -129,11 +129,11 @@ def _keep(body: bytes, document: PushedDocument) -> originals.Original:
 def _check(source: KnowledgeSource, documents: Sequence[PushedDocument]) -> None:
     if not source.is_pushed:
         raise Conflict(
-            f"“{source.name}” lists its documents itself ({source.connector}). Hand documents to a source with the "
+            f"“{source.name}” lists its documents itself ({source.connector}). Upload documents to a source with the "
             f"connector `upload`."
         )
     if len(documents) > MAX_DOCUMENTS_AT_ONCE:
-        raise InvalidInput(f"Hand in at most {MAX_DOCUMENTS_AT_ONCE:,} documents at once.")
+        raise InvalidInput(f"Upload at most {MAX_DOCUMENTS_AT_ONCE:,} documents at once.")
     seen: set[str] = set()
     for document in documents:
         check_remote_id(document.remote_id)

@@ -26,7 +26,7 @@ from magnet.templatetags.magnet_admin import ago_titled, badge_html, millisecond
 TRIGGERS = {
     "manual": gettext_lazy("by hand"),
     "schedule": gettext_lazy("by the schedule"),
-    "push": gettext_lazy("documents handed in"),
+    "push": gettext_lazy("by an upload"),
     "retry": gettext_lazy("another try"),
     "api": gettext_lazy("over the API"),
     "demo": gettext_lazy("by the demo"),

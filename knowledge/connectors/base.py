@@ -86,7 +86,7 @@ class Connector(ABC):
     description: ClassVar[str]
     Config: ClassVar[type[BaseModel]] = EmptyConfig
     Secrets: ClassVar[type[BaseModel]] = EmptyConfig
-    # True where documents are handed in (uploads, the API) and there is nothing to list.
+    # True where documents are uploaded (in the admin, over the API) and there is nothing to list.
     is_pushed: ClassVar[bool] = False
     # True where nothing can be read without secrets, so that their form stands open.
     needs_sign_in: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Documents that are handed in: dropped into the admin or sent through the API."""
+"""Documents that are uploaded: dropped into the admin or sent through the API."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import ClassVar
 from knowledge.connectors.base import Connector, Content, RemoteDocument
 from magnet.errors import FetchFailed, ListingFailed
 
-NOTHING_TO_SYNC = "Documents are handed in to this source, so there is nothing to sync. To change one, upload it again."
+NOTHING_TO_SYNC = "Documents are uploaded to this source, so there is nothing to sync. To change one, upload it again."
 
 
 class UploadConnector(Connector):
-    """Nothing to list and nothing to fetch: what was handed in stays until somebody removes it."""
+    """Nothing to list and nothing to fetch: what was uploaded stays until somebody removes it."""
 
     label: ClassVar[str] = "Upload"
     description: ClassVar[str] = "Files that you drop here or that another system sends through the API."

@@ -59,7 +59,7 @@ class Document(models.Model):
     version = models.CharField(max_length=500, blank=True)
     # The version whose content was fetched last; while it differs from `version`, the content is fetched.
     fetched_version = models.CharField(max_length=500, blank=True, editable=False)
-    # Text handed in and not indexed yet: `text` changes together with its chunks, in one transaction.
+    # Text uploaded and not indexed yet: `text` changes together with its chunks, in one transaction.
     incoming_text = models.TextField(null=True, editable=False)
 
     file = models.FileField(_("original"), blank=True, max_length=300)

@@ -151,7 +151,7 @@ class KnowledgeSource(Named, Tagged):
         if self.schedule == self.Schedule.CRON and not croniter.is_valid(self.cron):
             raise ValidationError({"cron": _("This is not a cron expression. An example: 0 6 * * 1-5.")})
         if self.schedule != self.Schedule.MANUAL and self.is_pushed:
-            raise ValidationError({"schedule": _("Uploaded documents are handed in, so nothing is looked for.")})
+            raise ValidationError({"schedule": _("Documents are uploaded to this source, so nothing is looked for.")})
 
     @property
     def connector_class(self) -> type[Connector]:

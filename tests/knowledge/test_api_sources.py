@@ -147,7 +147,7 @@ async def test_there_is_nothing_to_sync_where_documents_are_handed_in(api):
     await in_database(factories.source, "office")
     refused = await api.post("/api/knowledge-sources/office/sync")
     assert refused.status_code == 409
-    assert "handed in" in refused.json()["detail"]
+    assert "uploaded" in refused.json()["detail"]
 
 
 # -- Search ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""An upload source holds what was handed in; a sync finds nothing to do there."""
+"""An upload source holds what was uploaded; a sync finds nothing to do there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_documents_are_handed_in_so_listing_them_would_only_delete_them():
 
     assert upload.is_pushed
     assert "uploaded" in upload.check()
-    with pytest.raises(ListingFailed, match="handed in"):
+    with pytest.raises(ListingFailed, match="uploaded"):
         list(upload.list({}))
     with pytest.raises(FetchFailed, match="upload it again"):
         upload.fetch(RemoteDocument("a.md"))

@@ -60,7 +60,7 @@ REQUEST_BODY = {
 
 
 def documents_in(request: HttpRequest) -> list[PushedDocument]:
-    """The documents that a request hands in. Raises InvalidInput, MalformedRequest and UnsupportedMediaType."""
+    """The documents that a request uploads. Raises InvalidInput, MalformedRequest and UnsupportedMediaType."""
     if request.content_type == "multipart/form-data":
         return _files(request)
     if request.content_type == "application/json":
