@@ -20,6 +20,7 @@ WORK = (
     "apitool",
     "mcpserver",
     "mcptool",
+    "agent",
 )
 SEEN = (*WORK, "syncrun")
 INSIGHT = ("trace", "span", "publication")
@@ -42,7 +43,7 @@ def _named(verbs: Iterable[str], models: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{verb}_{model}" for verb in verbs for model in models)
 
 
-VIEWING = _named(["view"], SEEN)
+VIEWING = (*_named(["view"], SEEN), "run_agent")
 EDITING = (
     *VIEWING,
     "view_restricted_document",
@@ -53,7 +54,7 @@ EDITING = (
     "change_conversationanalysis",
     *_named(["add", "change", "delete"], ("webhook",)),
 )
-PUBLISHING = _named(["publish"], ("prompttemplate", "retrievaltool", "ragtool"))
+PUBLISHING = _named(["publish"], ("prompttemplate", "retrievaltool", "ragtool", "agent"))
 
 STANDARD_GROUPS = (
     StandardGroup("Owner", _("Everything, also people, keys and providers."), None),

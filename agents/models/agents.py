@@ -226,6 +226,9 @@ class AgentVersion(Version, Presentation):
         setattr(self, name, SHAPES[name].dump_python(value, mode="json", exclude_defaults=True))
         return ""
 
+    # Topics on their way into the tables.
+    _given: list[TopicShape] | None = None
+
     # -- Topics ----------------------------------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
@@ -239,13 +242,17 @@ class AgentVersion(Version, Presentation):
         """As for every version; `topics` is a list of topics as people write them."""
         changes = dict(changes)
         topics = changes.pop("topics", None)
-        if topics is not None:
-            self.replace_topics(proved(topics))
+        self._given = None if topics is None else proved(topics)
         super().apply(changes)
+        if self._given is not None:
+            self.replace_topics(self._given)
+            self._given = None
 
     def prove(self) -> None:
+        """With the topics that are about to be stored, else with those that are."""
         super().prove()
-        prove_topics(proved(self.topics()), variables=self.declared(), agent=self.identity)
+        topics = self._given if self._given is not None else proved(self.topics() if self.pk else [])
+        prove_topics(topics, variables=self.declared(), agent=self.identity)
 
     def declared(self) -> tuple[Variable, ...]:
         return tuple(SHAPES["variables"].validate_python(self.variables))

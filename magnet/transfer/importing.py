@@ -64,7 +64,23 @@ def _in_order(objects: Objects) -> list[Reference]:
     for name in dict.fromkeys(reference.kind for reference in objects):
         demand(kind_of(name), "write")
     order = list(KINDS)
-    return sorted(objects, key=lambda reference: (order.index(reference.kind), reference.slug))
+    by_name = sorted(objects, key=lambda reference: (order.index(reference.kind), reference.slug))
+    settled: dict[Reference, None] = {}
+    for each in by_name:
+        _settle(each, objects, settled, on_the_way=())
+    return list(settled)
+
+
+def _settle(
+    reference: Reference, objects: Objects, settled: dict[Reference, None], *, on_the_way: tuple[Reference, ...]
+) -> None:
+    """Those of its own kind that an object names go before it; a circle is begun anywhere."""
+    kind = kind_of(reference.kind)
+    given = {name: value for name, value in objects[reference].items() if name not in kind.later}
+    for named in kind.named_in(given):
+        if named.kind == reference.kind and named in objects and named not in (*on_the_way, reference):
+            _settle(named, objects, settled, on_the_way=(*on_the_way, reference))
+    settled.setdefault(reference)
 
 
 class _Work:
