@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ T = TypeVar("T")
 MOST_TOOLS = 1_000
 MOST_PAGES = 200
 MOST_SAID = 300
+# Of one tool: models read it with every request.
+LONGEST_DESCRIPTION, LONGEST_ARGUMENTS = 20_000, 200_000
+# Control characters, marks of direction, and what has no meaning anywhere.
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def _told_by_status(server: McpServer, wire: Wire) -> MagnetError | None:
 def _refused(server: McpServer, session: Session, wire: Wire, error: Any, *, was_new: bool) -> MagnetError:
     from tools_app.mcp_protocol import types
 
-    failure = wire.failure
+    failure = wire.failure or _said_too_much(session)
     if failure is not None and not isinstance(failure, FetchFailed):
         return failure if isinstance(failure, MagnetError) else ToolError(str(failure))
     if failure is not None and failure.extra.get("reason") == "too_large":
@@ -211,6 +216,14 @@ def _refused(server: McpServer, session: Session, wire: Wire, error: Any, *, was
         return told
     said = _cleaned(str(error.message)[:MOST_SAID], server)
     return ToolError(f"“{server.name}” refuses this: {said.rstrip('.')}.", reason="refused")
+
+
+def _said_too_much(session: Session) -> FetchFailed | None:
+    """What a command wrote belongs to no call, but ends the one that waits."""
+    failure = session.wire.failure
+    if isinstance(failure, FetchFailed) and failure.extra.get("reason") == "too_large" and not session.is_usable:
+        return failure
+    return None
 
 
 def _cleaned(text: str, server: McpServer) -> str:
@@ -248,7 +261,7 @@ def _named(info: Any) -> str:
 
 
 def _listing(said_name: str, found: dict[str, ToolSaid], *, is_complete: bool) -> Listing:
-    usable = [tool for name, tool in found.items() if name.strip() and len(name) <= 200 and name.isprintable()]
+    usable = [tool for name, tool in found.items() if _is_usable(name, tool)]
     notes = []
     if len(usable) > MOST_TOOLS or not is_complete:
         many = f"{len(usable):,}" if is_complete else f"more than {min(len(usable), MOST_TOOLS):,}"
@@ -257,22 +270,35 @@ def _listing(said_name: str, found: dict[str, ToolSaid], *, is_complete: bool) -
             "Ask for a smaller list."
         )
     if len(usable) < len(found):
-        notes.append(f"{len(found) - len(usable)} have a name that cannot be used and are left out.")
+        left_out = len(found) - len(usable)
+        notes.append(f"{left_out:,} have a name or arguments that cannot be used and are left out.")
     is_whole = is_complete and len(usable) <= MOST_TOOLS
     return Listing(said_name, tuple(usable[:MOST_TOOLS]), " ".join(notes), is_whole)
+
+
+def _is_usable(name: str, tool: ToolSaid) -> bool:
+    is_small = len(json.dumps([tool.arguments, tool.annotations])) <= LONGEST_ARGUMENTS
+    return bool(name.strip()) and len(name) <= 200 and name.isprintable() and is_small
 
 
 def _said(tool: Any, server: McpServer) -> ToolSaid:
     hints = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
     title = tool.title or hints.pop("title", "") or ""
     said = {
-        "title": title[:200],
-        "description": tool.description or "",
+        "title": readable(title[:200]),
+        "description": readable((tool.description or "")[:LONGEST_DESCRIPTION]),
         "arguments": tool.input_schema,
         "annotations": hints,
     }
     cleaned: dict[str, Any] = json.loads(_without_nul(said))
     return ToolSaid(tool.name.replace("\0", ""), **cleaned)
+
+
+def readable(text: str) -> str:
+    """Without characters that nobody sees: whoever approves a text must see all that a model reads."""
+    return "".join(
+        " " if unicodedata.category(letter) in UNSEEN and letter not in "\n\t" else letter for letter in text
+    )
 
 
 def _without_nul(value: Any) -> str:

@@ -44,6 +44,10 @@ class Wire:
 _current: ContextVar[Wire | None] = ContextVar("mcp_wire", default=None)
 
 
+def current_wire() -> Wire | None:
+    return _current.get()
+
+
 @contextmanager
 def watched(wire: Wire) -> Any:
     token = _current.set(wire)
