@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from agents.found import Found
@@ -12,7 +11,7 @@ from agents.loading import LoadedAgent, LoadedTopic
 from agents.offering import Offered, Variables
 from agents.turn import Call, ConfirmationAnswer, Paused, Spent, Step, Turn
 from magnet.providers.base import ChatMessage, Usage
-from magnet.tracing import TraceRecord
+from magnet.tracing import Stretch, TraceRecord
 from magnet.web.streaming import Event
 
 # What of a result is kept with the message.
@@ -28,6 +27,7 @@ class Course:
     turn: Turn
     variables: Variables
     trace: TraceRecord
+    taken: Stretch
     tell: Callable[[Event], None]
     depth: int = 1
     topic: LoadedTopic | None = None
@@ -47,10 +47,6 @@ class Course:
     _texts: list[str] = field(default_factory=list)
     _before: Spent = field(default_factory=Spent)
     _breaks: bool = False
-
-    def __post_init__(self) -> None:
-        # The trace may be that of a longer story, which has paid for other things before.
-        self._first_span, self._began_ms = len(self.trace.spans), self.trace.elapsed_ms()
 
     def go_on(self, paused: Paused) -> None:
         """Take up a turn where it has paused."""
@@ -116,21 +112,16 @@ class Course:
             steps=self.asked,
             input_tokens=before.input_tokens + usage.input_tokens,
             output_tokens=before.output_tokens + usage.output_tokens,
-            cost=before.cost + sum((step.cost for step in self._spans()), Decimal(0)),
+            cost=before.cost + self.taken.cost,
             seconds=before.seconds + self.duration_ms() / 1_000,
         )
 
     def usage(self) -> Usage:
         """Of this part of the turn, everything that it called included."""
-        names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
-        spans = self._spans()
-        return Usage(**{name: sum(getattr(step.usage, name) for step in spans) for name in names})
+        return self.taken.usage
 
     def duration_ms(self) -> float:
-        return self.trace.elapsed_ms() - self._began_ms
-
-    def _spans(self) -> list[Any]:
-        return self.trace.spans[self._first_span :]
+        return self.taken.elapsed_ms()
 
     # -- The end -----------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from agents.routing import Route
 from agents.turn import Turn
 from magnet.callers import bind_caller, current_caller
 from magnet.errors import InvalidInput, MagnetError, NotConfigured
-from magnet.tracing import TraceRecord, span, trace
+from magnet.tracing import TraceRecord, span, stretch, trace
 from magnet.web.streaming import Event
 
 FEATURE = "agent"
@@ -80,10 +80,11 @@ async def _work(agent: LoadedAgent, turn: Turn, told: asyncio.Queue[Event | None
     # APIs may be called with what the person has brought along.
     bind_caller(replace(caller, variables={**caller.variables, **variables.values}))
     recording = agent.processing.recording
-    with trace(
+    asked = trace(
         feature=FEATURE, slug=agent.slug, summary=turn.text, versions=dict(agent.versions), recording=recording
-    ) as record:
-        course = Course(agent, turn, variables, record, told.put_nowait, depth=depth)
+    )
+    with asked as record, stretch() as taken:
+        course = Course(agent, turn, variables, record, taken, told.put_nowait, depth=depth)
         told.put_nowait(_started(agent, record))
         try:
             async with asyncio.timeout(course.seconds_left()) as limit:

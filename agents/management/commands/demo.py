@@ -6,16 +6,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from agents import demo as demo_agent
 from knowledge.models import SyncRun
 from magnet.tracing import flush
 from tools_app import demo
 
 
 class Command(BaseCommand):
-    help = "Make what a new installation needs, and the demo: the handbook as a source and as a RAG tool."
+    help = "Make what a new installation needs, and the demo: the handbook as a source and as a RAG tool, and an agent."
 
     def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
         run = demo.seed()
+        demo_agent.seed()
         flush()
         if run is None:
             self.say("The demo was seeded before. What was deleted since stays deleted.", verbosity)
