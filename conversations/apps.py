@@ -8,7 +8,9 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Tables can be imported only now.
-        from conversations import event_log, notices
+        from conversations import event_log, notices, quotations
+        from knowledge import ledger
         from magnet import database
 
         database.hear(event_log.CHANNEL, notices.heard)
+        ledger.blank_too(quotations.blank)

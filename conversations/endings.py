@@ -16,7 +16,7 @@ import structlog
 from django.db import connection
 from django.utils import timezone
 
-from conversations import telling
+from conversations import telling, titles
 from conversations.event_log import CHANNEL, Numbered
 from conversations.models import Confirmation, Conversation, Message, TurnEvent
 from magnet.cleaning import storable
@@ -39,7 +39,9 @@ class Outcome:
     said: dict[str, Any] = field(default_factory=dict)
     problem: dict[str, Any] | None = None
     confirmations: Sequence[dict[str, Any]] = ()
+    # What the agent remembers of the oldest messages from now on, and of how many of those it was given.
     summary: str | None = None
+    summarised: int = 0
 
     @classmethod
     def failed(cls, error: MagnetError, **said: Any) -> Outcome:
@@ -65,6 +67,7 @@ def end(message_id: UUID, outcome: Outcome, *, holder: UUID | None = None, origi
     _carry_over(conversation, message, outcome)
     written = _write_terminal(conversation, message, outcome)
     telling.of_turn(conversation, message)
+    titles.want_better(conversation, message)
     _notify(origin, conversation)
     return written
 
@@ -110,10 +113,13 @@ def _carry_over(conversation: Conversation, message: Message, outcome: Outcome) 
     conversation.cost = sum(spent, Decimal(0))
     conversation.topic = message.topic or conversation.topic
     if outcome.summary is not None:
+        given = list(Message.objects.to_remember(conversation, before=message.position - 1))[::-1]
+        conversation.summarised_to = given[min(outcome.summarised, len(given)) - 1].position
         conversation.summary = storable(outcome.summary)
     conversation.last_event += 1
     conversation.last_message_at = timezone.now()
-    conversation.save(update_fields=["cost", "topic", "summary", "last_event", "last_message_at", "updated_at"])
+    columns = ("cost", "topic", "summary", "summarised_to", "last_event", "last_message_at", "updated_at")
+    conversation.save(update_fields=columns)
 
 
 def _write_terminal(conversation: Conversation, message: Message, outcome: Outcome) -> Numbered:

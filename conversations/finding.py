@@ -47,7 +47,8 @@ def message(message_id: UUID) -> Message:
 
 def confirmation(conversation_id: UUID, confirmation_id: UUID) -> Confirmation:
     conversation = changeable(conversation_id)
-    row = Confirmation.objects.filter(pk=confirmation_id, message__conversation=conversation).first()
+    rows = Confirmation.objects.select_related("message").filter(message__conversation=conversation)
+    row = rows.filter(pk=confirmation_id).first()
     if row is None:
         raise NotFound(f"There is no confirmation {confirmation_id} in this conversation.")
     found: Confirmation = row
@@ -55,7 +56,7 @@ def confirmation(conversation_id: UUID, confirmation_id: UUID) -> Confirmation:
 
 
 def _found(conversation_id: UUID, *, may: str | None) -> Conversation:
-    row = Conversation.objects.select_related("agent").filter(pk=conversation_id).first()
+    row = Conversation.objects.select_related("agent", "analysis").filter(pk=conversation_id).first()
     if row is None or not _may(row, may):
         raise NotFound(f"There is no conversation {conversation_id} of yours.")
     found: Conversation = row

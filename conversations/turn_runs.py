@@ -43,9 +43,9 @@ AWAY = (OperationalError, PoolTimeout, DatabaseError)
 _runs: dict[UUID, TurnRun] = {}
 
 
-def start(held: Held, events: AsyncGenerator[Event, None], *, caller: Caller) -> TurnRun:
-    """Carry a turn in the background of this process."""
-    run = TurnRun(held, events, caller=caller)
+def start(held: Held, events: AsyncGenerator[Event, None], *, caller: Caller, said_before: str = "") -> TurnRun:
+    """Carry a turn in the background of this process; of one that goes on, with what it has said before."""
+    run = TurnRun(held, events, caller=caller, said_before=said_before)
     _runs[held.message_id] = run
     return run
 
@@ -78,8 +78,10 @@ def _here() -> list[TurnRun]:
 
 
 class TurnRun:
-    def __init__(self, held: Held, events: AsyncGenerator[Event, None], *, caller: Caller) -> None:
-        self.held, self.story = held, Story()
+    def __init__(
+        self, held: Held, events: AsyncGenerator[Event, None], *, caller: Caller, said_before: str = ""
+    ) -> None:
+        self.held, self.story = held, Story(said_before)
         self.loop, self.hub = asyncio.get_running_loop(), hub()
         self._events = events
         self._arrived = asyncio.Event()

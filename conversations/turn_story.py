@@ -18,12 +18,12 @@ COLUMNS = ("text", "topic", "steps", "passages", "usage", "model", "duration_ms"
 
 
 class Story:
-    def __init__(self) -> None:
+    def __init__(self, said_before: str = "") -> None:
         self._waiting: list[Event] = []
         self._taken = 0
         self._documents: set[UUID] = set()
         self._documents_taken: set[UUID] = set()
-        self._texts: list[str] = []
+        self._texts: list[str] = [said_before]
         self._confirmations: list[dict[str, Any]] = []
         self._known: dict[str, Any] = {}
         self._completed: Mapping[str, Any] | None = None
@@ -70,7 +70,13 @@ class Story:
         if waits:
             said["paused"] = data.get("paused")
         status = Message.Status.AWAITING_CONFIRMATION if waits else Message.Status.DONE
-        return Outcome(status, said, confirmations=tuple(self._confirmations), summary=data.get("summary"))
+        return Outcome(
+            status,
+            said,
+            confirmations=tuple(self._confirmations),
+            summary=data.get("summary"),
+            summarised=int(data.get("summarised") or 0),
+        )
 
     def failed(self, error: MagnetError) -> Outcome:
         return Outcome.failed(error, **self._so_far())

@@ -326,6 +326,8 @@ def _delete_batch(ids: list[UUID], *, first: Callable[[], object]) -> int:
         cursor.execute("delete from knowledge_indexeddocument where document_id = any(%(ids)s)", found)
         cursor.execute("delete from knowledge_document where id = any(%(ids)s)", found)
     Trace.objects.blank_documents(found["ids"])
+    for blank in _blanked_too:
+        blank(found["ids"])
     run_log.forget_documents(found["ids"])
     transaction.on_commit(partial(originals.discard, [row.file.name or "" for row in rows]))
     return len(rows)
@@ -338,6 +340,15 @@ def _take_chunks_away(found: dict[str, list[UUID]], *, sources: set[int]) -> Non
         cursor.execute(TAKE_COUNTS_AWAY, found)
         cursor.execute(TAKE_WORDS_AWAY, found)
         cursor.execute("delete from knowledge_chunk where document_id = any(%(ids)s)", found)
+
+
+# What floors above keep of documents is emptied in the transaction that deletes them.
+_blanked_too: list[Callable[[Sequence[UUID]], object]] = []
+
+
+def blank_too(blank: Callable[[Sequence[UUID]], object]) -> None:
+    """Have `blank` called with documents that are being deleted, in their transaction."""
+    _blanked_too.append(blank)
 
 
 def blank_late_traces(*, younger_than: timedelta = timedelta(days=2)) -> int:

@@ -213,6 +213,14 @@ def _list(value: Any) -> str:
     return "\n".join(f"- {text}" for item in items if (text := str(item).strip()))
 
 
+def proven_images(values: Iterable[str]) -> tuple[str, ...]:
+    """Images as data URLs. Raises InvalidInput for what is none."""
+    try:
+        return tuple(_image(value) for value in values)
+    except ValueError as error:
+        raise InvalidInput(str(error), errors={"attachments": [str(error)]}) from error
+
+
 def _image(value: Any) -> str:
     match = IMAGE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
