@@ -341,10 +341,12 @@ SCHEDULED_JOBS = {
     "magnet.alerts.send_due": 1,
     "knowledge.jobs.tick": 1,
     "tools_app.jobs.analyse_answers": 1,
+    "conversations.jobs.tick": 1,
     "knowledge.jobs.sweep": 24 * 60,
+    "conversations.jobs.sweep": 24 * 60,
 }
 # What every cluster calls with each of its signs of life, every five seconds: quick, and no matter how often.
-CALLED_WITH_EVERY_BEAT = ["knowledge.recovery.go_on"]
+CALLED_WITH_EVERY_BEAT = ["knowledge.recovery.go_on", "conversations.endings.close_abandoned"]
 # Commands that run all the time beside the clusters, because what they do may take longer than any task.
 STEADY_COMMANDS = ["maintain_indexes", *(["sync_vectors"] if VECTOR_DB_TYPE != "pgvector" else [])]
 # What upper floors have opened in a process, given back when it ends, and what they have to say about its health.
