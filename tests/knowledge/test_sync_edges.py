@@ -20,7 +20,8 @@ from knowledge.connectors.base import Content, RemoteDocument
 from knowledge.connectors.folder import FolderConnector
 from knowledge.models import Chunk, Document, IndexedDocument, SyncRun, Word
 from knowledge.uploads import PushedDocument
-from magnet.errors import Conflict
+from magnet import configuration
+from magnet.errors import Conflict, StillInUse
 from tests import factories
 from tests.processes import eventually
 
@@ -178,3 +179,13 @@ def test_an_excluded_document_is_found_nowhere_and_stays_out_until_it_is_include
     (run,) = uploads.include(bees)
     assert sync.run_to_end(run).receipt["live"] == 3
     assert found("honey") == 2  # Its chunk and its word.
+
+
+def test_an_embedding_model_that_a_source_was_indexed_with_stays_and_the_next_sync_finds_it():
+    source = factories.source("bees")
+    factories.push(source, hive="Bees make honey.")
+
+    with pytest.raises(StillInUse, match="Bees #1.*knowledge source “Bees”"):
+        configuration.remove(source.embedding_model)
+
+    assert factories.push(source, garden="Bees love gardens.").receipt["live"] == 2
