@@ -185,7 +185,7 @@ def test_an_embedding_model_that_a_source_was_indexed_with_stays_and_the_next_sy
     source = factories.source("bees")
     factories.push(source, hive="Bees make honey.")
 
-    with pytest.raises(StillInUse, match="Bees #1.*knowledge source “Bees”"):
+    with pytest.raises(StillInUse, match="knowledge source “Bees”"):
         configuration.remove(source.embedding_model)
 
     assert factories.push(source, garden="Bees love gardens.").receipt["live"] == 2
