@@ -35,11 +35,11 @@ def test_tools_of_an_mcp_server_are_read_approved_and_tried(page, weather):
     page.get_by_role("button", name="Refresh tools").click()
     row = page.get_by_role("row").filter(has_text="Tells the weather of a city.")
     row.wait_for(timeout=60 * SECONDS)
-    picture(page, "mcp-tools", of=row)
+    picture(page, "mcp-tools")
     row.get_by_role("button", name="Approve").click()
     page.get_by_role("link", name="weather", exact=True).click()
 
     page.locator("[data-argument=city]").fill("Riga")
     page.get_by_role("button", name="Call", exact=True).click()
     page.locator("[data-content]").get_by_text("Riga: sunny for").wait_for(timeout=60 * SECONDS)
-    picture(page, "mcp-tool", of=page.locator("[data-try-api]"))
+    picture(page, "mcp-tool", of=page.locator("[data-content]"))
