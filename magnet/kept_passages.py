@@ -139,7 +139,8 @@ def _standings(ids: Iterable[Any]) -> dict[UUID | None, Standing]:
     wanted = {key for each in ids if (key := _uuid(each)) is not None}
     found: dict[UUID | None, Standing] = {}
     for look in _lookers if wanted else ():
-        found |= {**look(wanted)}
+        for key, standing in look(wanted).items():
+            found[key] = standing
     return found
 
 

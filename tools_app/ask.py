@@ -82,9 +82,11 @@ class SignIn(LoginView):
     """The same people and passwords as in the admin; nobody needs to know that there is one."""
 
     template_name = "tools_app/ask/sign_in.html"
-    form_class = SignInForm  # type: ignore[assignment]  # its own words for what is wrong
-    next_page = reverse_lazy("ask")
+    form_class = SignInForm
     redirect_authenticated_user = True
+
+    def get_default_redirect_url(self) -> str:
+        return reverse("ask")
 
     def render_to_response(self, context: dict[str, Any], **settings: Any) -> HttpResponse:
         response: HttpResponse = super().render_to_response(context, **settings)

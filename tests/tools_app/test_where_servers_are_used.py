@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -31,7 +31,7 @@ def desk(transactional_db) -> McpServer:
 
 
 @pytest.fixture
-def a_floor_above(transactional_db, monkeypatch) -> Iterator[PromptTemplate]:
+def a_floor_above(transactional_db, monkeypatch) -> PromptTemplate:
     """Something that names tools by their slugs, as agents do."""
     user = PromptTemplate.objects.create(name="Clerk", slug="clerk")
     used = {"find-orders", "close"}
