@@ -42,4 +42,4 @@ def test_tools_of_an_mcp_server_are_read_approved_and_tried(page, weather):
     page.locator("[data-argument=city]").fill("Riga")
     page.get_by_role("button", name="Call", exact=True).click()
     page.locator("[data-content]").get_by_text("Riga: sunny for").wait_for(timeout=60 * SECONDS)
-    picture(page, "mcp-tool", of=page.locator("[data-content]"))
+    picture(page, "mcp-tool")
