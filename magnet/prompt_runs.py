@@ -20,7 +20,7 @@ from magnet.errors import NotConfigured, ProviderAnswerInvalid
 from magnet.models import AIModel
 from magnet.prompts import LoadedPrompt, request_for
 from magnet.providers.base import ChatMessage, ChatReply, ChatRequest, Usage
-from magnet.tracing import TraceRecord, span, trace
+from magnet.tracing import Stretch, TraceRecord, span, stretch, trace
 
 FEATURE = "prompt_template"
 SUMMARY_CHARACTERS = 300
@@ -109,19 +109,18 @@ def default_model() -> AIModel:
 def _running(prompt: LoadedPrompt, model: AIModel, request: ChatRequest) -> Iterator[_Run]:
     summary = request.messages[-1].text[:SUMMARY_CHARACTERS]
     versions = {"prompt_template": prompt.as_version()}
-    with trace(
-        feature=FEATURE, slug=prompt.slug, summary=summary, versions=versions, recording=prompt.recording
-    ) as record:
-        yield _Run(prompt, model, request, record)
+    asked = trace(feature=FEATURE, slug=prompt.slug, summary=summary, versions=versions, recording=prompt.recording)
+    with asked as record, stretch() as taken:
+        yield _Run(prompt, model, request, record, taken)
 
 
 class _Run:
     """One call of a template, and what it took so far."""
 
-    def __init__(self, prompt: LoadedPrompt, model: AIModel, request: ChatRequest, record: TraceRecord) -> None:
-        self.prompt, self.model, self.request, self.trace = prompt, model, request, record
-        # The trace may be that of a longer story, which has paid for other things before.
-        self._first_span, self._began_ms = len(record.spans), record.elapsed_ms()
+    def __init__(
+        self, prompt: LoadedPrompt, model: AIModel, request: ChatRequest, record: TraceRecord, taken: Stretch
+    ) -> None:
+        self.prompt, self.model, self.request, self.trace, self._taken = prompt, model, request, record, taken
 
     async def finish(self, text: str, *, usage: Usage) -> PromptReply:
         if not self.prompt.is_json:
@@ -153,18 +152,16 @@ class _Run:
         )
 
     def _reply(self, text: str, *, usage: Usage, data: Any = None) -> PromptReply:
-        spans = self.trace.spans[self._first_span :]
-        wrote = next((step.model for step in reversed(spans) if step.kind == "chat" and step.status == "ok"), "")
         return PromptReply(
             text=text,
             data=data,
             prompt=self.prompt.slug,
             version=self.prompt.version,
-            model=wrote or self.model.slug,
+            model=self._taken.answered_by() or self.model.slug,
             usage=usage,
-            cost=sum((step.cost for step in spans), Decimal(0)),
+            cost=self._taken.cost,
             trace_id=self.trace.id,
-            duration_ms=self.trace.elapsed_ms() - self._began_ms,
+            duration_ms=self._taken.elapsed_ms(),
         )
 
 

@@ -120,6 +120,8 @@ class SpanRecord(Timed):
     input: Any = None
     output: Any = None
     closes_trace: bool = False
+    # Those that this step is counted in.
+    stretches: tuple[Stretch, ...] = ()
 
     def set(self, **attributes: Any) -> None:
         self.attributes.update(attributes)
@@ -141,6 +143,8 @@ class SpanRecord(Timed):
             writer.put(None, [self.row()], [self.payload()])
             return
         self.trace.spans.append(self)
+        for stretch in self.stretches:
+            stretch.spans.append(self)
         if self.closes_trace:
             self.trace.status, self.trace.error = self.status, self.error
             self.trace.close()
@@ -173,6 +177,31 @@ class SpanRecord(Timed):
         return {"span_id": self.id, "created_at": self.started_at, "input": self.input, "output": self.output}
 
 
+@dataclass(slots=True)
+class Stretch:
+    """The steps of one piece of work, in the order in which they end, without those that go on beside it."""
+
+    spans: list[SpanRecord] = field(default_factory=list)
+    _start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def cost(self) -> Decimal:
+        return sum((span.cost for span in self.spans), Decimal(0))
+
+    @property
+    def usage(self) -> Usage:
+        names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+        return Usage(**{name: sum(getattr(span.usage, name) for span in self.spans) for name in names})
+
+    def answered_by(self, *, before: int | None = None) -> str:
+        """The model that wrote last, as a slug, of the first so many steps; "" where none did."""
+        written = (span.model for span in reversed(self.spans[:before]) if span.kind == "chat" and span.status == "ok")
+        return next(written, "")
+
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._start) * 1000
+
+
 @dataclass(frozen=True, slots=True)
 class _Here:
     """`recording` belongs to the place, not to the trace: what goes on beside it may be kept all the same."""
@@ -180,6 +209,7 @@ class _Here:
     trace: TraceRecord
     recording: str
     span_id: UUID | None = None
+    stretches: tuple[Stretch, ...] = ()
 
 
 _here: ContextVar[_Here | None] = ContextVar("trace", default=None)
@@ -200,10 +230,27 @@ def without_texts() -> Iterator[None]:
 @contextmanager
 def _recording_at_most(recording: str) -> Iterator[None]:
     here = _here.get()
+    with _at(here and replace(here, recording=least(recording, here.recording))):
+        yield
+
+
+@contextmanager
+def stretch() -> Iterator[Stretch]:
+    """What is done within, to know what it costs: a trace may tell a longer story, and of several things at once.
+
+    It belongs inside a `trace`; without one nothing is counted.
+    """
+    made, here = Stretch(), _here.get()
+    with _at(here and replace(here, stretches=(*here.stretches, made))):
+        yield made
+
+
+@contextmanager
+def _at(here: _Here | None) -> Iterator[None]:
     if here is None:
         yield
         return
-    token = _here.set(replace(here, recording=least(recording, here.recording)))
+    token = _here.set(here)
     try:
         yield
     finally:
@@ -253,7 +300,7 @@ def trace(
 def span(name: str, *, kind: str = "step", **attributes: Any) -> AbstractContextManager[SpanRecord]:
     """One step; steps opened inside it become its children."""
     record = _opened(name, kind=kind, attributes=attributes)
-    return _Step(record, _Here(record.trace, record.recording, record.id))
+    return _Step(record, _Here(record.trace, record.recording, record.id, record.stretches))
 
 
 def detached_span(
@@ -270,7 +317,7 @@ def _opened(name: str, *, kind: str, attributes: dict[str, Any], feature: str = 
         caller = current_caller()
         own = TraceRecord(feature=feature or "other", caller=caller, recording=caller.recording)
         return SpanRecord(own, name, kind, recording=own.recording, attributes=attributes, closes_trace=True)
-    return SpanRecord(here.trace, name, kind, here.span_id, here.recording, attributes)
+    return SpanRecord(here.trace, name, kind, here.span_id, here.recording, attributes, stretches=here.stretches)
 
 
 Record = TypeVar("Record", TraceRecord, SpanRecord)

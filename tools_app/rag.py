@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 
 from magnet import gateway
@@ -17,7 +16,7 @@ from magnet.errors import InvalidInput, MagnetError
 from magnet.models import AIModel
 from magnet.providers import local_embeddings
 from magnet.providers.base import Usage
-from magnet.tracing import SpanRecord, TraceRecord, span, trace
+from magnet.tracing import Stretch, TraceRecord, span, stretch, trace
 from magnet.web.streaming import Event
 from tools_app import citations, retrieving, support, support_by_model
 from tools_app.answers import Answer, CitedPassage, as_json, marked, numbered, passage_as_json
@@ -125,20 +124,16 @@ def _numbers(passages: Sequence[CitedPassage]) -> range:
 @contextmanager
 def _answering(tool: LoadedTool, question: str, given: Given) -> Iterator[_Answering]:
     recording = tool.prompt.recording
-    with trace(
-        feature="rag_tool", slug=tool.slug, summary=question, versions=tool.versions, recording=recording
-    ) as record:
-        yield _Answering(tool, question, given, record)
+    asked = trace(feature="rag_tool", slug=tool.slug, summary=question, versions=tool.versions, recording=recording)
+    with asked as record, stretch() as taken:
+        yield _Answering(tool, question, given, record, taken)
 
 
 class _Answering:
     """A question on its way to an answer, and what it took so far."""
 
-    def __init__(self, tool: LoadedTool, question: str, given: Given, record: TraceRecord) -> None:
-        self.tool, self.question, self.given, self.trace = tool, question, given, record
-        # The trace may be that of a longer story, which has paid for other things before.
-        self._first_span = len(record.spans)
-        self._began_ms = record.elapsed_ms()
+    def __init__(self, tool: LoadedTool, question: str, given: Given, record: TraceRecord, taken: Stretch) -> None:
+        self.tool, self.question, self.given, self.trace, self._taken = tool, question, given, record, taken
         self.retrieved: Retrieved
         self._written: int | None = None
         self.finished: Answer
@@ -196,7 +191,7 @@ class _Answering:
         with span("check citations", cited=sorted(cited), invented=sorted(invented)) as step:
             step.keep(input={"question": self.question}, output={"text": text})
         # Whoever checks the sentences writes nothing of the answer.
-        self._written = len(self.trace.spans)
+        self._written = len(self._taken.spans)
         sentences = await self._supported(text, passages)
         shown = marked(passages, cited=cited, text=text, question=self.question)
         self.finished = replace(self._answer(text, shown, usage=usage, is_found=True), sentences=sentences)
@@ -229,8 +224,8 @@ class _Answering:
         return sentences
 
     def _answer(self, text: str, passages: tuple[CitedPassage, ...], *, usage: Usage, is_found: bool) -> Answer:
-        tool, spans = self.tool, self.trace.spans[self._first_span :]
-        model = _who_wrote(tool, self.trace.spans[self._first_span : self._written])
+        tool, taken = self.tool, self._taken
+        model = _who_wrote(tool, taken.answered_by(before=self._written))
         return Answer(
             text=text,
             passages=passages,
@@ -241,9 +236,9 @@ class _Answering:
             is_extractive=is_extractive(model),
             found=is_found,
             usage=usage,
-            cost=sum((step.cost for step in spans), Decimal(0)),
+            cost=taken.cost,
             trace_id=self.trace.id,
-            duration_ms=self.trace.elapsed_ms() - self._began_ms,
+            duration_ms=taken.elapsed_ms(),
             documents_in_scope=self.retrieved.documents_in_scope,
             rerank_failed=self.retrieved.rerank_failed,
         )
@@ -253,8 +248,7 @@ def _count(sentences: Sequence[Sentence], supported: bool | None) -> int:
     return sum(sentence.supported is supported for sentence in sentences)
 
 
-def _who_wrote(tool: LoadedTool, spans: Sequence[SpanRecord]) -> AIModel:
+def _who_wrote(tool: LoadedTool, slug: str) -> AIModel:
     """The model that answered: where the first choice failed, its fallback."""
-    last = next((step for step in reversed(spans) if step.kind == "chat" and step.status == "ok"), None)
     fallback: AIModel | None = tool.model.fallback
-    return fallback if last is not None and fallback is not None and last.model == fallback.slug else tool.model
+    return fallback if fallback is not None and fallback.slug == slug else tool.model

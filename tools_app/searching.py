@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from magnet.tracing import span, trace
+from magnet.tracing import span, stretch, trace
 from tools_app import retrieving
 from tools_app.answers import numbered, passage_as_json
 from tools_app.prompting import NOTHING_GIVEN, Given
@@ -34,8 +34,8 @@ class SearchResult:
 
 async def search(tool: LoadedRetrievalTool, question: str, *, given: Given = NOTHING_GIVEN) -> SearchResult:
     """The passages for a cleaned question. Raises InvalidInput, NotFound and ProviderErrors."""
-    with trace(feature="retrieval_tool", slug=tool.slug, summary=question, versions=tool.versions) as record:
-        first_span, began_ms = len(record.spans), record.elapsed_ms()
+    asked = trace(feature="retrieval_tool", slug=tool.slug, summary=question, versions=tool.versions)
+    with asked as record, stretch() as work:
         found = await retrieving.find(tool.retrieval, question, history=given.history, filter=given.filter)
         ids = [str(passage.document_id) for passage in found.passages]
         with span("choose passages", used=len(ids), documents=ids) as step:
@@ -46,9 +46,9 @@ async def search(tool: LoadedRetrievalTool, question: str, *, given: Given = NOT
             found=found,
             tool=tool.slug,
             version=tool.version,
-            cost=sum((step.cost for step in record.spans[first_span:]), Decimal(0)),
+            cost=work.cost,
             trace_id=record.id,
-            duration_ms=record.elapsed_ms() - began_ms,
+            duration_ms=work.elapsed_ms(),
         )
 
 

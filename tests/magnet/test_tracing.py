@@ -23,7 +23,7 @@ from magnet.errors import ProviderBusy
 from magnet.models import Span, SpanPayload, Trace
 from magnet.providers.base import Usage
 from magnet.trace_writer import writer
-from magnet.tracing import current_trace, detached_span, flush, span, trace
+from magnet.tracing import current_trace, detached_span, flush, span, stretch, trace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,6 +186,24 @@ async def test_steps_of_concurrent_requests_never_mix():
     rows = await in_database(lambda: list(Span.objects.values_list("name", "trace__slug")))
     assert len(rows) == 100
     assert all(name.split()[1] == slug.split("-")[1] for name, slug in rows)
+
+
+async def test_what_goes_on_at_once_is_counted_apart_and_together():
+    both_began, costs = asyncio.Barrier(2), {}
+
+    async def work(name: str, cost: Decimal) -> None:
+        with trace(feature="rag", slug=name), stretch() as taken:
+            await both_began.wait()
+            with span("step"), detached_span("chat", kind="chat") as call:
+                call.cost, call.usage, call.model = cost, Usage(10, 1), name
+            await both_began.wait()
+            costs[name] = (taken.cost, taken.usage.input_tokens, taken.answered_by())
+
+    with trace(feature="agent"), stretch() as whole:
+        await asyncio.gather(work("a", Decimal(1)), work("b", Decimal(2)))
+
+    assert costs == {"a": (Decimal(1), 10, "a"), "b": (Decimal(2), 10, "b")}
+    assert (whole.cost, whole.usage.output_tokens) == (Decimal(3), 2)
 
 
 def test_hostile_texts_do_not_stop_the_writer():
