@@ -141,8 +141,9 @@ def with_confirmations(messages: QuerySet[Message]) -> QuerySet[Message]:
 
 def _detail(conversation_id: UUID) -> ConversationDetail:
     row = finding.readable(conversation_id)
-    last = with_confirmations(row.messages.order_by("-position"))[:MOST_MESSAGES]
-    return show_detail(row, messages=list(last)[::-1])
+    last = list(with_confirmations(row.messages.order_by("-position"))[:MOST_MESSAGES])
+    finding.hide(row, last)
+    return show_detail(row, messages=last[::-1])
 
 
 def _handed_out(lines: Any, *, format: str, name: str) -> StreamingHttpResponse:

@@ -57,7 +57,7 @@ async def read_events(
     The place is the last id that you have seen, as `Last-Event-ID` or as `after`; without one it is the beginning.
     With nothing to tell, the answer is 204, at which browsers stop reconnecting. `stay` waits for further turns.
     """
-    await in_database(finding.readable, conversation_id)
+    await in_database(finding.followable, conversation_id)
     place = _place(request, after)
     if not stay:
         waiting, is_at_work = await event_log.read(conversation_id, after=place)
@@ -117,7 +117,12 @@ async def _told(request: HttpRequest, begun: Begun) -> HttpResponseBase:
 def _messages(conversation_id: UUID, listing: Listing) -> dict[str, Any]:
     row = finding.readable(conversation_id)
     rows = with_confirmations(row.messages.order_by("position"))
-    return page(rows, listing, show=show_message, search_in=("text",), order_by=("position",))
+
+    def show(message: Message) -> MessageOut:
+        finding.hide(row, [message])
+        return show_message(message)
+
+    return page(rows, listing, show=show, search_in=("text",), order_by=("position",))
 
 
 async def _shown(message_id: UUID) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import structlog
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from conversations import keeping
 from conversations.models import Conversation, Erasure, Message, TurnEvent
 from magnet import tracing
 from magnet.callers import current_caller
@@ -65,6 +66,7 @@ def _prove(person: str, counts: Counter[str], *, held: int) -> Erasure:
 
 def forget_old() -> int:
     """Delete the conversations whose time is over; returns how many."""
+    keeping.keep_anew()
     total = 0
     while ids := list(Conversation.objects.due_to_go(timezone.now()).values_list("pk", flat=True)[:BATCH]):
         total += _remove(ids)["conversations"]

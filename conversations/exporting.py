@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from conversations import finding
 from conversations.models import Conversation, Message
 from conversations.schemas import show_conversation, show_message
 from magnet.database import in_database
@@ -49,7 +50,10 @@ def _read(ids: list[UUID]) -> list[tuple[Conversation, list[Message]]]:
     messages = Message.objects.filter(conversation__in=ids).defer("paused").prefetch_related("confirmations")
     for message in messages.order_by("conversation", "position"):
         said.setdefault(message.conversation_id, []).append(message)
-    return [(row, said.get(row.pk, [])) for row in rows]
+    found = [(row, said.get(row.pk, [])) for row in rows]
+    for row, written in found:
+        finding.hide(row, written)
+    return found
 
 
 def _as_json(conversation: Conversation, messages: Iterable[Message]) -> str:

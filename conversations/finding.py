@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from conversations.models import Confirmation, Conversation, Message
+from magnet import trace_texts
 from magnet.callers import Caller, current_caller
-from magnet.errors import NotFound
+from magnet.errors import NotAllowed, NotFound
 from magnet.models import User
 from magnet.models.access import ApiKey
 from magnet.web import auth
@@ -53,6 +55,25 @@ def confirmation(conversation_id: UUID, confirmation_id: UUID) -> Confirmation:
         raise NotFound(f"There is no confirmation {confirmation_id} in this conversation.")
     found: Confirmation = row
     return found
+
+
+def hide(conversation: Conversation, messages: Sequence[Message]) -> bool:
+    """Take the texts out of messages that quote what the caller may not find, but for the owner, who was told them."""
+    if conversation.belongs_to(current_caller()):
+        return False
+    hidden = [message for message in messages if message.documents and trace_texts.quote_hidden(message.documents)]
+    for message in hidden:
+        message.hide()
+    return bool(hidden)
+
+
+def followable(conversation_id: UUID) -> Conversation:
+    """The conversation, if the caller may read its events, which quote documents as they were found."""
+    conversation = readable(conversation_id)
+    caller = current_caller()
+    if caller.groups is not None and not conversation.belongs_to(caller):
+        raise NotAllowed("These events may quote documents that you may not find. Read the messages instead.")
+    return conversation
 
 
 def _found(conversation_id: UUID, *, may: str | None) -> Conversation:

@@ -122,6 +122,8 @@ class MessageOut(BaseModel):
     passages: list[dict[str, Any]]
     # True where a document was deleted, and its passages with it.
     is_blanked: bool
+    # True where it quotes documents of groups that you may not find, so that its texts are not shown to you.
+    is_hidden: bool
     usage: dict[str, Any]
     cost: Money
     duration_ms: float
@@ -197,7 +199,7 @@ class ErasureOut(BaseModel):
 
 CONFIRMATION_COLUMNS = tuple(name for name in ConfirmationOut.model_fields)
 CONVERSATION_COLUMNS = tuple(set(ConversationOut.model_fields) - {"agent", "version", "user", "analysis"})
-MESSAGE_COLUMNS = tuple(set(MessageOut.model_fields) - {"attachments", "confirmations"})
+MESSAGE_COLUMNS = tuple(set(MessageOut.model_fields) - {"attachments", "confirmations", "is_hidden"})
 
 
 def show_confirmation(row: Confirmation) -> ConfirmationOut:
@@ -208,6 +210,7 @@ def show_message(row: Message) -> MessageOut:
     return MessageOut(
         **{name: getattr(row, name) for name in MESSAGE_COLUMNS},
         attachments=len(row.images),
+        is_hidden=row.is_hidden,
         confirmations=[show_confirmation(each) for each in row.confirmations.all()],
     )
 

@@ -27,13 +27,18 @@ def ask(are_hidden: AreHidden) -> AreHidden:
 
 def hide(trace: Trace, spans: Collection[Span]) -> bool:
     """Take the texts out of these spans, which are not saved, where the caller may not read them; says whether."""
-    groups = current_caller().groups
-    if groups is None or not any(are_hidden(trace.documents, groups) for are_hidden in _asked):
+    if not quote_hidden(trace.documents):
         return False
     for span in spans:
         if payload := getattr(span, "payload", None):
             payload.input = payload.output = None
     return True
+
+
+def quote_hidden(documents: Collection[UUID]) -> bool:
+    """Whether texts that quote these documents are not for the current caller."""
+    groups = current_caller().groups
+    return groups is not None and any(are_hidden(documents, groups) for are_hidden in _asked)
 
 
 def may_read(trace: Trace, caller: Caller) -> bool:

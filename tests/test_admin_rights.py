@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from agents.models import Agent
+from conversations.models import AgentRetention, Conversation
 from knowledge.models import Chunk, Document, KnowledgeSource, SyncRun
 from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.models import AIModel, ApiKey, AuditEntry, Delivery, PromptTemplate, Provider, Trace, User, Webhook
@@ -53,7 +55,7 @@ def fill_in(route: str) -> str:
         ("<int:content_type_id>", "1"),
         ("<uidb64>", "MQ"),
         ("<token>", "x"),
-        ("^(?P<app_label>magnet|auth|knowledge|tools_app)/$", "magnet/"),
+        ("^(?P<app_label>magnet|auth|knowledge|tools_app|conversations)/$", "magnet/"),
     ):
         route = route.replace(said, value)
     return route
@@ -83,9 +85,13 @@ def furnished(tmp_path, settings) -> dict[Any, Any]:
     RetrievalTool.objects.create(name="Find", slug="find")
     ApiServer.objects.create(name="Shop", slug="shop")
     McpServer.objects.create(name="Desk", slug="desk", url="https://desk.example.com/mcp")
+    desk = Agent.objects.create(name="Desk", slug="desk-of-rights")
+    Conversation.objects.create(agent=desk, agent_slug=desk.slug, caller_type="key", caller_id="1")
+    AgentRetention.objects.create(agent=desk, days=30)
     User.objects.create_user("pia@example.com", "a password of hers", name="Pia")
     models = (KnowledgeSource, Document, SyncRun, Chunk, Provider, AIModel, PromptTemplate, Webhook, Delivery, Trace)
-    return {model: model.objects.first() for model in (*models, AuditEntry, ApiKey, RagTool, User)}
+    more = (AuditEntry, ApiKey, RagTool, User, Conversation, AgentRetention)
+    return {model: model.objects.first() for model in (*models, *more)}
 
 
 def address(each: MagnetAdmin, page: ObjectPage, things: dict[Any, Any]) -> str:

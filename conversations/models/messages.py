@@ -93,6 +93,9 @@ class Message(models.Model):
     heartbeat_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_cancelled = models.BooleanField(default=False, editable=False)
 
+    # Not stored: its texts were taken out for whoever looks.
+    is_hidden = False
+
     objects: ClassVar[Any] = MessageQuerySet.as_manager()
 
     class Meta:
@@ -120,6 +123,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_role_display()} {self.position}"
+
+    def hide(self) -> None:
+        """Take out what may quote documents, for somebody who may not find them; it is not saved."""
+        self.is_hidden, self.text = True, ""
+        self.passages, self.steps = [], []
 
     @property
     def is_at_work(self) -> bool:
