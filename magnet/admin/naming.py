@@ -26,6 +26,7 @@ _bringers: dict[str, Bring] = {}
 
 # What kind of work a trace is about, and whose names its slugs are.
 FEATURES: dict[str, tuple[Any, str]] = {
+    "agent": (gettext_lazy("Agent"), "agent"),
     "rag_tool": (gettext_lazy("RAG tool"), "rag_tool"),
     "retrieval_tool": (gettext_lazy("Retrieval tool"), "retrieval_tool"),
     "api_tool": (gettext_lazy("API tool"), "api_tool"),
