@@ -39,8 +39,9 @@ select (select count(*) from document) - %(files)s,
 
 
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
+def data_dir(first_start) -> Iterator[Path]:
     with data_folder() as folder:
+        first_start.copy(folder)
         yield folder
 
 

@@ -9,10 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString
 
@@ -22,70 +19,20 @@ import pytest
 from magnet.management.commands import web
 from magnet.postgres import embedded_postgres
 from tests.processes import PYTHON, ROOT, data_folder, environment, eventually, free_port, living_in
-
-START = [PYTHON, str(ROOT / "manage.py"), "start"]
-# A first start makes a database and seeds the demo, on machines that may be busy with other tests.
-PATIENCE_SECONDS = 120
-
-
-@dataclass
-class Started:
-    process: subprocess.Popen[bytes]
-    data_dir: Path
-    port: int
-
-    @property
-    def output(self) -> str:
-        return (self.data_dir.parent / "output.txt").read_text()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def is_live(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/health/live", timeout=5) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
-
-    def processes(self, *words: str) -> list[int]:
-        return [pid for pid, command in living_in(self.data_dir).items() if all(word in command for word in words)]
-
-
-@contextmanager
-def start(data_dir: Path, *, through: list[str] = START) -> Iterator[Started]:
-    """Starts Magnet, waits until it has said what to try, and kills it where the test has not ended it."""
-    data_dir.parent.mkdir(exist_ok=True)
-    port = free_port()
-    with (data_dir.parent / "output.txt").open("wb") as output:
-        process = subprocess.Popen(
-            through,
-            env=environment(data_dir, PORT=str(port), PYTHONUNBUFFERED="1"),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
-    started = Started(process, data_dir, port)
-    try:
-        has_greeted = eventually(
-            lambda: "Stop with Ctrl-C" in started.output or process.poll() is not None, seconds=PATIENCE_SECONDS
-        )
-        assert has_greeted, started.output
-        assert process.poll() is None, started.output
-        yield started
-    finally:
-        process.kill()
-        process.wait()
-        eventually(lambda: not living_in(data_dir), seconds=60)
+from tests.started import PATIENCE_SECONDS, START, Started, start
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     with data_folder() as folder:
         yield folder
+
+
+@pytest.fixture
+def used_dir(data_dir, first_start) -> Path:
+    """The data folder of somebody who starts Magnet again."""
+    first_start.copy(data_dir)
+    return data_dir  # type: ignore[no-any-return]
 
 
 def refusal(data_dir: Path, **variables: str) -> str:
@@ -143,35 +90,35 @@ def counts(data_dir: Path) -> dict[str, int]:
 
 
 @pytest.mark.crash
-def test_nothing_is_left_when_it_is_killed(data_dir):
-    with start(data_dir) as started:
+def test_nothing_is_left_when_it_is_killed(used_dir):
+    with start(used_dir) as started:
         started.process.kill()
         started.process.wait()
 
-        assert eventually(lambda: not living_in(data_dir), seconds=60), living_in(data_dir)
+        assert eventually(lambda: not living_in(used_dir), seconds=60), living_in(used_dir)
 
 
 @pytest.mark.crash
-def test_nothing_is_left_when_make_which_started_it_is_killed(data_dir):
+def test_nothing_is_left_when_make_which_started_it_is_killed(used_dir):
     like_make = "import os, subprocess, sys; subprocess.run([*sys.argv[1:], '--parent', str(os.getpid())])"
 
-    with start(data_dir, through=[sys.executable, "-c", like_make, *START]) as started:
+    with start(used_dir, through=[sys.executable, "-c", like_make, *START]) as started:
         started.process.kill()
         started.process.wait()
 
-        assert eventually(lambda: not living_in(data_dir), seconds=60), living_in(data_dir)
+        assert eventually(lambda: not living_in(used_dir), seconds=60), living_in(used_dir)
 
 
 @pytest.mark.crash
-def test_what_dies_is_started_again(data_dir):
-    with start(data_dir) as started:
+def test_what_dies_is_started_again(used_dir):
+    with start(used_dir) as started:
         died = [*started.processes("web", "--fd"), *started.processes("postgres_guardian.py")]
         assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
         died += bulk_processes(started)
         for pid in died:
             os.kill(pid, signal.SIGKILL)
 
-        assert eventually(lambda: not set(died) & set(living_in(data_dir)), seconds=60)
+        assert eventually(lambda: not set(died) & set(living_in(used_dir)), seconds=60)
         assert eventually(started.is_live, seconds=60), started.output
         assert eventually(lambda: len(started.processes("postgres_guardian.py")) == 1, seconds=60)
         assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
@@ -182,33 +129,33 @@ CLUSTER_PROCESSES = 5
 
 
 @pytest.mark.crash
-def test_a_cluster_whose_waiting_worker_was_killed_works_again(data_dir):
-    with start(data_dir) as started:
+def test_a_cluster_whose_waiting_worker_was_killed_works_again(used_dir):
+    with start(used_dir) as started:
         assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
         old = bulk_processes(started)
         os.kill(old[2], signal.SIGKILL)
-        assert eventually(lambda: not set(old) & set(living_in(data_dir)), seconds=60), started.output
+        assert eventually(lambda: not set(old) & set(living_in(used_dir)), seconds=60), started.output
         assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60), started.output
 
-        ours = enqueue_in_bulk(data_dir)
+        ours = enqueue_in_bulk(used_dir)
 
-        assert eventually(lambda: not is_waiting(ours, data_dir), seconds=60), started.output
+        assert eventually(lambda: not is_waiting(ours, used_dir), seconds=60), started.output
 
 
 @pytest.mark.crash
-def test_a_task_that_a_killed_cluster_had_taken_is_done_by_the_next_one(data_dir):
-    with start(data_dir) as started:
+def test_a_task_that_a_killed_cluster_had_taken_is_done_by_the_next_one(used_dir):
+    with start(used_dir) as started:
         assert eventually(lambda: len(bulk_processes(started)) == CLUSTER_PROCESSES, seconds=60)
         old = bulk_processes(started)
         # Nobody is left to do it, and the queue would hold it for an hour.
         os.kill(old[2], signal.SIGSTOP)
-        ours = enqueue_in_bulk(data_dir)
-        assert eventually(lambda: is_taken(ours, data_dir), seconds=60), started.output
+        ours = enqueue_in_bulk(used_dir)
+        assert eventually(lambda: is_taken(ours, used_dir), seconds=60), started.output
 
         for pid in old:
             os.kill(pid, signal.SIGKILL)
 
-        assert eventually(lambda: not is_waiting(ours, data_dir), seconds=60), started.output
+        assert eventually(lambda: not is_waiting(ours, used_dir), seconds=60), started.output
 
 
 def bulk_processes(started: Started) -> list[int]:
@@ -248,14 +195,16 @@ def asked(data_dir: Path, question: LiteralString, *parameters: int) -> int:
     return int(row[0])
 
 
-def test_two_copies_run_side_by_side(data_dir):
-    with data_folder() as other_dir, start(data_dir) as one, start(other_dir) as other:
-        assert one.is_live()
-        assert other.is_live()
-        one.process.send_signal(signal.SIGINT)
-        assert one.process.wait(60) == 0
+def test_two_copies_run_side_by_side(used_dir, first_start):
+    with data_folder() as other_dir:
+        first_start.copy(other_dir)
+        with start(used_dir) as one, start(other_dir) as other:
+            assert one.is_live()
+            assert other.is_live()
+            one.process.send_signal(signal.SIGINT)
+            assert one.process.wait(60) == 0
 
-        assert other.is_live()
+            assert other.is_live()
 
 
 ON_A_MAGNET = [["ask", "handbook", "Why?"], ["sync", "handbook"], ["create_api_key", "CRM", "--scopes", "all"]]
