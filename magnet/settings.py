@@ -387,6 +387,7 @@ EXTENSION_POINTS = {
     "connectors": ("knowledge.connectors.CONNECTORS", "knowledge.connectors.base.Connector"),
     "readers": ("knowledge.readers.READERS", "knowledge.readers.base.Reader"),
     "chunkers": ("knowledge.chunkers.CHUNKERS", "knowledge.chunkers.base.Chunker"),
+    "workflows": ("agents.workflows.WORKFLOWS", "agents.workflows.base.Workflow"),
 }
 
 # -- Reranking -------------------------------------------------------------------------------------------------

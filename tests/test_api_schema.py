@@ -9,6 +9,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
+from agents.models import Agent
 from magnet.default_prompts import ensure_default_prompts
 from tests import factories
 from tests.fixtures_api import bearer
@@ -20,6 +21,7 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 SLUGS = {
     "knowledge-sources": "office",
     "rag-tools": "ask",
+    "agents": "talk",
     "retrieval-tools": "look",
     "prompt-templates": "rag-answer",
     "providers": "built-in",
@@ -44,6 +46,7 @@ def furnished(transactional_db, settings, tmp_path):
     source = factories.source("office")
     factories.push(source, pets="# Pets\n\nDogs are welcome.")
     RagTool.objects.create_live(slug="ask", name="Ask", settings={"sources": [source]})
+    Agent.objects.create_live(slug="talk", name="Talk", settings={"topics": [{"name": "Pets"}]})
     RetrievalTool.objects.create_live(slug="look", name="Look", settings={"sources": [source]})
     shop = ApiServer.objects.create(slug="shop", name="Shop")
     ApiTool.objects.create(
