@@ -280,7 +280,8 @@ def trace(
     outer = current_trace()
     if outer is not None:
         outer.versions.update(versions or {})
-        with span(f"{feature} {slug}".strip()), _recording_at_most(recording):
+        step = span(f"{feature} {slug}".strip(), feature=feature, slug=slug, versions=dict(versions or {}))
+        with step, _recording_at_most(recording):
             yield outer
         return
     caller = caller or current_caller()

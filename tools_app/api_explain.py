@@ -49,6 +49,8 @@ class ExplanationOut(BaseModel):
     setting: str
     setting_url: str
     document: DocumentNameOut | None
+    # In a turn of an agent: the function by which it searched, of several searches the one in which it got furthest.
+    call: str
     facts: list[FactOut]
     # To choose from where several are named, or similar ones where none is.
     documents: list[DocumentNameOut]

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
 from knowledge import document_names
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 from magnet.callers import current_caller
@@ -21,13 +19,13 @@ from magnet.errors import InvalidInput, NotAllowed
 from magnet.models import Span
 from tools_app import recorded, setting_links
 from tools_app.explanations import (
-    MISSING,
     DocumentName,
     Explanation,
     Finding,
     Funnel,
     dropped_in_words,
     listed,
+    missing_in_words,
     moment,
     ranks_in_words,
 )
@@ -69,22 +67,24 @@ async def explain(trace_id: UUID, document: str) -> Explanation:
     Raises NotFound for the trace, NotAllowed where it quotes what the caller may not find, and InvalidInput.
     """
     said = cleaned(document)
-    case = await in_database(_opened, trace_id, said)
-    if isinstance(case, Explanation):
-        return case
-    finding = next((found for check in CHECKS if (found := check(case)) is not None), None)
-    facts = list(_facts(case))
+    cases = await in_database(_opened, trace_id, said)
+    if isinstance(cases, Explanation):
+        return cases
+    case, finding = max(((case, _checked(case)) for case in cases), key=_progress)
+    facts = list(_facts(case, of=len(cases)))
     if finding is None:
         finding, more = await replayed(case.record, document=case.document, index=case.index, entry=case.entry)
         facts += more
         finding = _linked(case, finding)
+    further = f" It got furthest in the search by “{case.record.call}”." if len(cases) > 1 and case.record.call else ""
     return Explanation(
         finding.stage,
-        finding.reason,
+        finding.reason + further,
         finding.setting,
         finding.setting_url,
         document=DocumentName.of(case.document),
         facts=tuple(facts),
+        call=case.record.call,
         funnel=tuple(_funnel(case.record, chunk_count=case.chunk_count)),
     )
 
@@ -118,21 +118,24 @@ def suggestions(trace_id: UUID, text: str) -> list[DocumentName]:
 # -- Opening a case ------------------------------------------------------------------------------------------------
 
 
-def _opened(trace_id: UUID, said: str) -> Case | Explanation:
-    record = recorded.read(trace_id)
-    if record.missing:
-        said = MISSING[record.missing].format(days=settings.PAYLOAD_DAYS, recording=f"“{record.trace.recording}”")
-        return Explanation(record.missing, said)
+def _opened(trace_id: UUID, said: str) -> list[Case] | Explanation:
+    """The document in each search that was kept."""
+    told = recorded.read(trace_id)
+    records = [record for record in told if not record.missing]
+    if not records:
+        return Explanation(told[-1].missing, missing_in_words(told[-1].missing))
     # Who guesses letter by letter must not be told titles that they may not read.
     found = document_names.named(said, by_part_of_title=_may_read_titles())
     if len(found) > 1:
-        searched = [document for document in found if document.source.slug in record.sources]
+        sources = {slug for record in records for slug in record.sources}
+        searched = [document for document in found if document.source.slug in sources]
         found = searched if len(searched) == 1 else found
-    indexes = {index.source_id: index for index in _indexes(record)}
+    searched_then = [(record, {index.source_id: index for index in _indexes(record)}) for record in records]
+    if len(found) == 1:
+        return [_case(record, found[0], indexes) for record, indexes in searched_then]
+    record, indexes = searched_then[-1]
     funnel = tuple(_funnel(record, chunk_count=sum(index.chunk_count for index in indexes.values())))
-    if len(found) != 1:
-        return replace(_several(found) if found else _unknown(said), funnel=funnel)
-    return _case(record, found[0], indexes)
+    return replace(_several(found) if found else _unknown(said), funnel=funnel if len(records) == 1 else ())
 
 
 def _several(found: list[Document]) -> Explanation:
@@ -180,7 +183,7 @@ def _case(record: Recorded, document: Document, indexes: dict[int, KnowledgeInde
         index,
         entry,
         frozenset(chunks.values_list("pk", flat=True)),
-        setting_links.tool_of(record.trace),
+        setting_links.tool_of(record.feature, record.slug, record.versions),
         sum(each.chunk_count for each in indexes.values()),
     )
 
@@ -251,8 +254,8 @@ def _version(case: Case) -> Any:
 
 
 def _answered_by(case: Case) -> Any:
-    kind = next((kind for kind in setting_links.TOOLS if kind in case.record.trace.versions), "")
-    return (case.record.trace.versions.get(kind) or {}).get("version")
+    kind = next((kind for kind in setting_links.TOOLS if kind in case.record.versions), "")
+    return (case.record.versions.get(kind) or {}).get("version")
 
 
 def _is_elsewhere(case: Case) -> Finding | None:
@@ -309,10 +312,27 @@ CHECKS: tuple[Callable[[Case], Finding | None], ...] = (
 )
 
 
+# How far a document can come: the last is the furthest.
+STAGES = ("source", "search", "fuse", "boosts", "minimum_score", "per_document", "rerank", "passages", "neighbours")
+FURTHEST = (*STAGES, "budget", "not_cited", "found", "cited")
+
+
+def _checked(case: Case) -> Finding | None:
+    return next((found for check in CHECKS if (found := check(case)) is not None), None)
+
+
+def _progress(checked: tuple[Case, Finding | None]) -> float:
+    """What no check has found could be found by that search: it goes after a source that was not searched."""
+    _case, finding = checked
+    return FURTHEST.index(finding.stage) if finding is not None and finding.stage in FURTHEST else 0.5
+
+
 # -- What stands beside the reason -----------------------------------------------------------------------------------
 
 
-def _facts(case: Case) -> Iterator[tuple[str, str]]:
+def _facts(case: Case, *, of: int) -> Iterator[tuple[str, str]]:
+    if of > 1:
+        yield "Search", f"“{case.record.query}”, one of {of:,} in this trace"
     yield "Asked", moment(case.record.trace.started_at)
     answered = _answered_by(case)
     if answered is not None:

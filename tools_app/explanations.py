@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from knowledge.models import Document
 
 # What the stages of a search are called where people read them.
@@ -75,6 +77,8 @@ class Explanation(Finding):
     document: DocumentName | None = None
     facts: tuple[tuple[str, str], ...] = ()
     documents: tuple[DocumentName, ...] = ()
+    # In a turn of an agent, what it calls the tool that searched.
+    call: str = ""
     funnel: tuple[Funnel, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -85,6 +89,7 @@ class Explanation(Finding):
             "setting_url": self.setting_url,
             "document": self.document.as_json() if self.document else None,
             "facts": [{"name": name, "value": value} for name, value in self.facts],
+            "call": self.call,
             "documents": [document.as_json() for document in self.documents],
             "funnel": [step.as_json() for step in self.funnel],
         }
@@ -93,7 +98,8 @@ class Explanation(Finding):
 # -- Words -------------------------------------------------------------------------------------------------------------
 
 MISSING = {
-    "not_recorded": "This answer was recorded without its texts (level {recording}), so it cannot be explained.",
+    "not_recorded": "This answer was recorded without its texts, so it cannot be explained: its caller, its prompt "
+    "template or an agent around it wants them not kept.",
     "expired": "What an answer was made from is kept for {days} days only, so this one cannot be explained any more. "
     "Ask again.",
     "blanked": "A document that this answer quoted has been deleted since, and what was kept of the search went with "
@@ -129,6 +135,10 @@ UNREAD_BY_RERANKER = (
     "The reranker never read it: it came at rank {rank}, and {rerank_model} reads the first {rerank_candidates}.",
     "rerank_candidates",
 )
+
+
+def missing_in_words(missing: str) -> str:
+    return MISSING[missing].format(days=settings.PAYLOAD_DAYS)
 
 
 class Blanks(dict[str, Any]):

@@ -1,9 +1,12 @@
-"""What a trace has kept of one search or answer, as a value: what was asked, weighed, dropped, shown and cited."""
+"""What a trace has kept of each search or answer, as a value: what was asked, weighed, dropped, shown and cited.
+
+An agent's turn has many: each is the spans that stand beside one another below one call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +17,10 @@ from magnet.models import Span, Trace
 MOST_SPANS = 1_000
 # The names of the spans of a search, of the passages that an answer was given, and of what it cites.
 SEARCH, CITATIONS = "retrieve", "check citations"
+# The span around the searches of one question.
+STAGES = "stages"
+# How the spans of calls by agents begin, before the name of the function.
+CALL = "call "
 
 
 @dataclass(frozen=True)
@@ -51,11 +58,16 @@ class StageRecord:
 class Recorded:
     """`missing` says why there is nothing to explain from; empty while everything is there.
 
+    `feature`, `slug` and `versions` are those of the tool that searched, `call` is what an agent calls it.
     `groups` are those whose documents could be found, None for all; `indexes` the generation of each source, by id.
     """
 
     trace: Trace
     missing: str = ""
+    feature: str = ""
+    slug: str = ""
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    call: str = ""
     query: str = ""
     mode: Any = "hybrid"
     limit: int = 0
@@ -77,36 +89,79 @@ class Recorded:
         return any(stage.name == "boosts" for stage in self.stages)
 
 
-def read(trace_id: UUID) -> Recorded:
-    """Raises NotFound, and NotAllowed where the trace quotes what the caller may not find."""
+def read(trace_id: UUID) -> tuple[Recorded, ...]:
+    """Each search in the order of the story; one that says what is missing where there was none.
+
+    Raises NotFound, and NotAllowed where the trace quotes what the caller may not find.
+    """
     trace = Trace.objects.filter(pk=trace_id).first()
     if trace is None:
         raise NotFound(f"There is no trace {trace_id}. It appears a second after its answer, and is kept for a time.")
     spans = list(trace.spans.select_related("payload").order_by("started_at", "id")[:MOST_SPANS])
-    missing = why_missing(trace, spans)
-    if missing:
-        return Recorded(trace, missing)
-    if trace_texts.hide(trace, spans):
+    story = _Story(spans)
+    found = [_one(trace, story, place, of) for place, of in story.searches().items()]
+    if any(not each.missing for each in found) and trace_texts.hide(trace, spans):
         raise NotAllowed("This answer quotes documents of groups that you may not find, so it is not explained to you.")
-    return recorded(trace, spans)
+    return tuple(found) or (Recorded(trace, why_missing(trace, ())),)
+
+
+class _Story:
+    """The spans of a trace by where they stand."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self.spans = spans
+        self._by_id = {span.pk: span for span in spans}
+
+    def searches(self) -> dict[UUID | None, list[Span]]:
+        """The spans of each search, by the span around all of it; those of steps that searched nothing are left out."""
+        beside: dict[UUID | None, list[Span]] = {}
+        for span in self.spans:
+            beside.setdefault(self._place(span), []).append(span)
+        return {place: spans for place, spans in beside.items() if any(span.name == SEARCH for span in spans)}
+
+    def _place(self, span: Span) -> UUID | None:
+        around = next((each for each in self.around(span.parent_id) if each.name != STAGES), None)
+        return around.pk if around else None
+
+    def around(self, place: UUID | None) -> Iterator[Span]:
+        """The span itself and those around it, the nearest first."""
+        while place is not None and (span := self._by_id.get(place)) is not None:
+            yield span
+            place = span.parent_id
+
+
+def _one(trace: Trace, story: _Story, place: UUID | None, spans: list[Span]) -> Recorded:
+    if missing := why_missing(trace, spans):
+        return Recorded(trace, missing)
+    around = list(story.around(place))
+    tool = next((span.attributes for span in around if "feature" in span.attributes), None)
+    asked = tool or {"feature": trace.feature, "slug": trace.slug, "versions": trace.versions}
+    call = next((span.name.removeprefix(CALL) for span in around if span.name.startswith(CALL)), "")
+    found = recorded(trace, spans, versions=_dict(asked.get("versions")))
+    return replace(found, feature=str(asked["feature"]), slug=str(asked.get("slug") or ""), call=call)
 
 
 def why_missing(trace: Trace, spans: Iterable[Span]) -> str:
     """`not_recorded`, `expired`, `blanked` or `no_search`; empty where a search was kept."""
-    missing = trace_texts.why_missing(trace, [span for span in spans if span.name == SEARCH])
-    return "no_search" if missing == "nothing" else missing
+    searches = [span for span in spans if span.name == SEARCH]
+    missing = trace_texts.why_missing(trace, searches)
+    if missing == "nothing":
+        # A search keeps its question before anything else: this one was told to keep nothing.
+        return "not_recorded" if searches else "no_search"
+    return missing
 
 
-def recorded(trace: Trace, spans: list[Span]) -> Recorded:
-    # In an agent's turn, one search may be kept and another not.
+def recorded(trace: Trace, spans: Sequence[Span], *, versions: Mapping[str, Any]) -> Recorded:
+    """Of one search."""
     searches = [span for span in spans if span.name == SEARCH and hasattr(span, "payload")]
     # Where a filter left nothing, the search was done again without it: the last one is the one that counts.
     first, given = searches[0], _dict(searches[-1].payload.input)
     stages = tuple(_stages(spans))
-    indexes = _dict(trace.versions.get("indexes"))
+    indexes = _dict(versions.get("indexes"))
     groups = given.get("groups")
     return Recorded(
         trace,
+        versions=versions,
         query=str(_dict(first.payload.input).get("query") or trace.summary),
         mode=first.attributes.get("mode") or "hybrid",
         limit=int(first.attributes.get("limit") or 0),

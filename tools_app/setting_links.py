@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 
 from knowledge.models import Document
-from magnet.models import Trace
 from tools_app.models import RagTool, RetrievalTool
 
 TOOLS: dict[str, Any] = {"rag_tool": RagTool, "retrieval_tool": RetrievalTool}
 
 
-def tool_of(trace: Trace) -> Any:
+def tool_of(feature: str, slug: str, versions: Mapping[str, Any]) -> Any:
     """The tool that was asked, as it is now; None where it is gone, or none was."""
     for kind, model in TOOLS.items():
-        slug = trace.slug if trace.feature == kind else (trace.versions.get(kind) or {}).get("slug")
-        if slug:
-            return model.objects.select_related("live", "draft").filter(slug=slug).first()
+        asked = slug if feature == kind else (versions.get(kind) or {}).get("slug")
+        if asked:
+            return model.objects.select_related("live", "draft").filter(slug=asked).first()
     return None
 
 

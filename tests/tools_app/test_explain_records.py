@@ -136,3 +136,43 @@ async def test_asking_changes_nothing_and_its_own_trace_keeps_no_text(source, to
     own = await in_database(lambda: list(Trace.objects.exclude(pk__in=[pk for pk, _ in before])))
     assert [trace.feature for trace in own] in ([], ["explain"])
     assert not await in_database(lambda: SpanPayload.objects.filter(span__trace__in=own).exists())
+
+
+async def test_what_a_template_within_a_longer_story_keeps_none_of_is_not_recorded(tool) -> None:
+    loaded = await rag.load("office")
+    with tracing.trace(feature="agent", slug="support") as story, tracing.trace(feature="agent", recording="none"):
+        await rag.answer(loaded, QUESTION)
+    await in_database(tracing.flush)
+
+    told = await why(story.id, "Opening hours")
+
+    assert told.stage == "not_recorded"
+    assert "without its texts" in told.reason
+
+
+async def test_of_several_searches_each_is_explained_by_its_own_and_the_furthest_is_named(tool, source) -> None:
+    def another() -> None:
+        settings = {"sources": [source], "minimum_score": 0, "passage_count": 1}
+        RagTool.objects.create_live(slug="parking", name="Parking", settings=settings)
+
+    await in_database(another)
+    office, parking = await rag.load("office"), await rag.load("parking")
+
+    async def called(name: str, asked: rag.LoadedTool, question: str) -> None:
+        with tracing.span(f"call {name}", kind="tool"):
+            await rag.answer(asked, question)
+
+    with tracing.trace(feature="agent", slug="support") as story:
+        await called("hours", office, QUESTION)
+        await called("park", parking, "Where do visitors park their cars?")
+    await in_database(tracing.flush)
+
+    hours, cars = await why(story.id, "Opening hours"), await why(story.id, "Parking")
+
+    assert (hours.stage, hours.call) == ("cited", "hours")
+    assert "furthest in the search by “hours”" in hours.reason
+    assert dict(hours.facts)["Search"].startswith(f"“{QUESTION}”, one of 2")
+    assert (cars.stage, cars.call) == ("cited", "park")
+    pets = await why(story.id, "Pets")
+    assert (pets.stage, pets.call) == ("not_cited", "hours")
+    assert {step.stage: step.count for step in pets.funnel}["shown"] == 3

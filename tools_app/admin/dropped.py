@@ -13,7 +13,7 @@ from knowledge.models import Chunk, Document
 from magnet.callers import current_caller
 from magnet.errors import NotAllowed, NotFound
 from tools_app import recorded
-from tools_app.explanations import MISSING
+from tools_app.explanations import missing_in_words
 from tools_app.recorded import StageRecord
 
 MOST_SHOWN = 20
@@ -24,11 +24,11 @@ def by_stage(tool: Any, trace_id: str) -> dict[str, Any]:
     """JSON: the first dropped passages of each stage, and how many there were. Raises NotFound and NotAllowed."""
     if not current_caller().may(READ_TRACES):
         raise NotAllowed(_("This needs the right to read traces."), scope=READ_TRACES)
-    record = recorded.read(_id(trace_id))
+    record = recorded.read(_id(trace_id))[0]
     if (record.trace.feature, record.trace.slug) != ("retrieval_tool", tool.slug):
         raise NotFound(_("There is no such search of this tool."))
     if record.missing:
-        raise NotFound(MISSING[record.missing].format(days="…", recording=f"“{record.trace.recording}”"))
+        raise NotFound(missing_in_words(record.missing))
     stages = [stage for stage in record.stages if stage.dropped]
     chunks = _chunks(stages)
     return {
