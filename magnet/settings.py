@@ -351,7 +351,6 @@ CALLED_WITH_EVERY_BEAT = ["knowledge.recovery.go_on", "conversations.endings.clo
 STEADY_COMMANDS = ["maintain_indexes", *(["sync_vectors"] if VECTOR_DB_TYPE != "pgvector" else [])]
 # What upper floors have opened in a process, given back when it ends, and what they have to say about its health.
 CLOSED_AT_THE_END = ["knowledge.vectors.close"]
-# What a web process carries in the background: waited for when it ends, and ended with the last streams.
 DRAINED_AT_THE_END = ["conversations.turn_runs.drain"]
 ENDED_WITH_STREAMS = ["conversations.turn_runs.stop_all"]
 READINESS = ["knowledge.vectors.readiness", "knowledge.vector_lag.readiness"]
@@ -359,7 +358,6 @@ READINESS = ["knowledge.vectors.readiness", "knowledge.vector_lag.readiness"]
 # Prompts, passages and answers are personal: they go sooner than the figures of their trace.
 PAYLOAD_DAYS = number("MAGNET_PAYLOAD_DAYS", 30)
 TRACE_DAYS = number("MAGNET_TRACE_DAYS", 180)
-# Conversations, from their last message on; an agent may have a time of its own.
 CONVERSATION_DAYS = number("MAGNET_CONVERSATION_DAYS", 180)
 
 # A sync or re-index of more documents than these says before it starts what it will take.
