@@ -114,7 +114,7 @@ WORDS = {
 
 
 def changes_between(before: Described, after: Described) -> tuple[Change, ...]:
-    """The fields that differ, in the order of a file. A draft that is new is told by how it differs from what is live."""
+    """The fields that differ, in the order of a file; a draft that is new is compared with what is live."""
     if "live" in before and "draft" in after and "draft" not in before and after["draft"] != before["live"]:
         before = {**before, "draft": before["live"]}
     old, new = dict(_flat(before)), dict(_flat(after))

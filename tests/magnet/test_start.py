@@ -32,7 +32,7 @@ def data_dir() -> Iterator[Path]:
 def used_dir(data_dir, first_start) -> Path:
     """The data folder of somebody who starts Magnet again."""
     first_start.copy(data_dir)
-    return data_dir  # type: ignore[no-any-return]
+    return data_dir
 
 
 def refusal(data_dir: Path, **variables: str) -> str:

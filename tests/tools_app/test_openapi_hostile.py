@@ -92,7 +92,7 @@ OLD: dict[str, Any] = {
         }
     },
 }
-WRONG = st.one_of(
+WRONG: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
         [
             *(None, True, 0, -1, 10**30, 1.5, "", "a\0b", "\ud800", "#/paths", "#", "http://[x", "/{", "{a}", "file"),
