@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.models import Agent, targets
 from agents.topic_parts import proved
+from magnet.agent_prompts import AGENT_ANSWER, AGENT_CHOOSE_TOPIC, AGENT_SUMMARY
 from magnet.transfer.kinds import Described, Kind, Order, Reference
 from magnet.transfer.versions import VersionedKind
 
@@ -20,6 +21,11 @@ KINDS = {
     targets.AGENT: "agents",
 }
 TOPICS = "topics"
+DEFAULTS = {
+    "routing_prompt": AGENT_CHOOSE_TOPIC,
+    "processing_prompt": AGENT_ANSWER,
+    "summary_prompt": AGENT_SUMMARY,
+}
 
 
 class AgentKind(VersionedKind):
@@ -35,6 +41,10 @@ class AgentKind(VersionedKind):
         yield from super().named_in(given)
         for block in self.blocks(given):
             yield from dict.fromkeys(_named_in(block.get(TOPICS)))
+
+    def rests_on(self, given: Described) -> Iterator[str]:
+        for version in self.blocks(given):
+            yield from (default.slug for field, default in DEFAULTS.items() if not version.get(field))
 
     def refuse_unknown(self, given: Described, known: tuple[str, ...], *, within: str = "") -> None:
         super().refuse_unknown(given, (*known, TOPICS) if "max_steps" in known else known, within=within)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from magnet import configuration
+from magnet.default_prompts import (
+    ANALYSE_ANSWER,
+    CHECK_CITATION,
+    CHOOSE_FILTER,
+    RAG_ANSWER,
+    REWRITE_QUESTION,
+    SEVERAL_QUERIES,
+    TRANSLATE_QUERY,
+)
 from magnet.transfer.kinds import Described, Kind, Order, misfit, plain
 from magnet.transfer.rows import RowKind
 from magnet.transfer.versions import VersionedKind
@@ -13,15 +23,30 @@ from tools_app.mcp_transports import TRANSPORTS
 from tools_app.models import ApiServer, ApiTool, McpServer, RagTool, RetrievalTool
 
 SIGN_IN = ("auth_kind", "auth_config", "headers", "verifies_tls", "allows_private_addresses")
+# Default templates, and what of a version's settings has them asked.
+ASKED: dict[str, Callable[[Described], Any]] = {
+    REWRITE_QUESTION.slug: lambda version: version.get("rewrites_question"),
+    SEVERAL_QUERIES.slug: lambda version: (version.get("query_count") or 1) > 1,
+    TRANSLATE_QUERY.slug: lambda version: version.get("translates_question"),
+    CHOOSE_FILTER.slug: lambda version: version.get("filter_fields"),
+    CHECK_CITATION.slug: lambda version: version.get("support_check") in ("model", "model_later"),
+    ANALYSE_ANSWER.slug: lambda version: version.get("analyses_answers"),
+}
 LIMITS = ("timeout_seconds", "max_response_kb", "is_active")
 
 
-class RetrievalToolKind(VersionedKind):
+class SearchingKind(VersionedKind):
+    def rests_on(self, given: Described) -> Iterator[str]:
+        for version in self.blocks(given):
+            yield from (slug for slug, is_used in ASKED.items() if is_used(version))
+
+
+class RetrievalToolKind(SearchingKind):
     name, model = "retrieval-tools", RetrievalTool
     references = {"sources": "knowledge-sources", "rerank_model": "models"}
 
 
-class RagToolKind(VersionedKind):
+class RagToolKind(SearchingKind):
     name, model = "rag-tools", RagTool
     references = {
         "sources": "knowledge-sources",
@@ -29,6 +54,11 @@ class RagToolKind(VersionedKind):
         "ai_model": "models",
         "rerank_model": "models",
     }
+
+    def rests_on(self, given: Described) -> Iterator[str]:
+        yield from super().rests_on(given)
+        if not all(version.get("prompt_template") for version in self.blocks(given)):
+            yield RAG_ANSWER.slug
 
 
 class ServerKind(RowKind):

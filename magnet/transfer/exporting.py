@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
+from magnet.default_prompts import BY_SLUG
 from magnet.errors import InvalidInput, NotFound
+from magnet.models import PromptTemplate, PromptTemplateVersion
 from magnet.transfer import documents
 from magnet.transfer.kinds import KINDS, Described, Reference, kind_of
 from magnet.transfer.rights import demand
+
+TEMPLATES = "prompt-templates"
 
 
 def export(chosen: Iterable[Reference], *, with_dependencies: bool = True, without: Collection[str] = ()) -> str:
@@ -24,8 +28,19 @@ def export(chosen: Iterable[Reference], *, with_dependencies: bool = True, witho
             continue
         found[reference] = _described(reference)
         if with_dependencies:
-            waiting += kind_of(reference.kind).named_in(found[reference])
+            kind = kind_of(reference.kind)
+            waiting += kind.named_in(found[reference])
+            waiting += _changed_templates(kind.rests_on(found[reference]))
     return documents.write({reference: found[reference] for reference in _in_order(found)})
+
+
+def _changed_templates(slugs: Iterable[str]) -> Iterator[Reference]:
+    """Of default templates, those that no longer say what every installation begins with."""
+    rows = PromptTemplate.objects.select_related("live__ai_model").filter(slug__in=set(slugs) & set(BY_SLUG))
+    for row in rows.order_by("slug"):
+        begins_with = PromptTemplateVersion(**BY_SLUG[row.slug].settings()).settings()
+        if row.live is not None and row.live.settings() != begins_with:
+            yield Reference(TEMPLATES, row.slug)
 
 
 def everything() -> list[Reference]:

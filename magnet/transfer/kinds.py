@@ -94,6 +94,10 @@ class Kind(ABC):
                     if isinstance(slug, str) and slug:
                         yield Reference(kind, slug)
 
+    def rests_on(self, given: Described) -> Iterator[str]:
+        """Slugs of default templates that it uses though no field names them."""
+        return iter(())
+
     def known_fields(self) -> tuple[str, ...]:
         return (*self.columns, *self.further)
 

@@ -9,6 +9,7 @@ import pytest
 from knowledge.models import KnowledgeSource
 from magnet import transfer
 from magnet.callers import Caller, acting_as
+from magnet.default_prompts import ensure_default_prompts
 from magnet.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from magnet.models import AIModel, AuditEntry, PromptTemplate, Provider
 from tests import factories
@@ -44,6 +45,24 @@ def test_a_tool_brings_everything_that_it_depends_on(house):
     assert {"models/large", "models/small", "providers/cloud", "providers/built-in"} <= set(held)
     assert not {"api-servers/shop", "retrieval-tools/find"} & set(held)
     assert held.index("providers/cloud") < held.index("models/large") < held.index("rag-tools/help-desk")
+
+
+def test_default_templates_go_with_the_tools_that_use_them_once_somebody_has_changed_them(house):
+    ensure_default_prompts()
+    settings = {"sources": [house["wiki"]], "rewrites_question": True}
+    RagTool.objects.create_live(name="Plain", slug="plain", settings=settings)
+    untouched = {str(each) for each in transfer.read(exported("rag-tools/plain"))}
+
+    for slug in ("rag-answer", "rewrite-question", "several-queries"):
+        template = PromptTemplate.objects.get(slug=slug)
+        template.edit({"instructions": "Ours."})
+        template.publish()
+    changed = {str(each) for each in transfer.read(exported("rag-tools/plain"))}
+    named = {str(each) for each in transfer.read(exported("rag-tools/help-desk"))}
+
+    assert not [each for each in untouched if each.startswith("prompt-templates/")]
+    assert changed - untouched == {"prompt-templates/rag-answer", "prompt-templates/rewrite-question"}
+    assert {each for each in named if each.startswith("prompt-templates/")} == {"prompt-templates/polite"}
 
 
 def test_what_the_other_side_has_may_be_left_out(house):
