@@ -14,7 +14,7 @@ from ninja import Query, Router
 from agents import loading, loop
 from agents.loading import LoadedAgent
 from agents.models import Agent, AgentVersion
-from agents.schemas import STREAM, AgentChanges, AgentRun, AgentSettings, NewAgent, TurnOut, put_aside
+from agents.schemas import STREAM, AgentChanges, AgentRun, AgentSettings, AgentTurnOut, NewAgent, put_aside
 from agents.turn import Turn
 from magnet import configuration
 from magnet.api import versioned
@@ -33,7 +33,7 @@ Shown = VersionedOut[AgentSettings]
 ShownVersion = VersionOut[AgentSettings]
 
 
-@router.post("/{slug}/run", response=TurnOut, auth=RUN, openapi_extra=STREAM)
+@router.post("/{slug}/run", response=AgentTurnOut, auth=RUN, openapi_extra=STREAM)
 async def run_agent(request: HttpRequest, slug: str, body: AgentRun) -> HttpResponseBase:
     """One turn with an agent that keeps nothing; streamed when asked with Accept: text/event-stream."""
     agent = await loading.load(slug, version=body.version)

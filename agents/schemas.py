@@ -165,7 +165,7 @@ def taken_up(paused: str, *, agent: str) -> Paused:
     return stored
 
 
-class StepOut(BaseModel):
+class AgentStepOut(BaseModel):
     """One call. `action` is its key, `name` what the model calls it."""
 
     call_id: str
@@ -176,12 +176,12 @@ class StepOut(BaseModel):
     is_error: bool
 
 
-class TurnOut(BaseModel):
+class AgentTurnOut(BaseModel):
     status: Literal["done", "awaiting_confirmation"]
     text: str
     # The key of the topic; send it along with the next question.
     topic: str
-    steps: list[StepOut]
+    steps: list[AgentStepOut]
     passages: list[dict[str, Any]]
     usage: UsageOut
     # US dollars as a decimal string.
@@ -200,6 +200,9 @@ class TurnOut(BaseModel):
     # What waits for a person, and the text with which the turn goes on.
     confirmations: list[dict[str, Any]]
     paused: str | None
+    # Where the agent remembers a summary: a new one, which stands for so many of the oldest messages of `history`.
+    summary: str | None
+    summarised: int
 
 
 STREAM: dict[str, Any] = {

@@ -46,7 +46,8 @@ def furnished(transactional_db, settings, tmp_path):
     source = factories.source("office")
     factories.push(source, pets="# Pets\n\nDogs are welcome.")
     RagTool.objects.create_live(slug="ask", name="Ask", settings={"sources": [source]})
-    Agent.objects.create_live(slug="talk", name="Talk", settings={"topics": [{"name": "Pets"}]})
+    pets = {"name": "Pets", "actions": [{"kind": "rag", "slug": "ask"}]}
+    Agent.objects.create_live(slug="talk", name="Talk", settings={"topics": [pets]})
     RetrievalTool.objects.create_live(slug="look", name="Look", settings={"sources": [source]})
     shop = ApiServer.objects.create(slug="shop", name="Shop")
     ApiTool.objects.create(
