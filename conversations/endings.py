@@ -61,9 +61,13 @@ def end(message_id: UUID, outcome: Outcome, *, holder: UUID | None = None, origi
     message = locked(message_id)
     if message is None or not message.is_unfinished or (holder is not None and message.holder != holder):
         return None
-    conversation = message.conversation
+    conversation, had_paused = message.conversation, message.paused is not None
     _write_message(message, outcome)
-    _write_confirmations(message, outcome)
+    if had_paused:
+        # Nobody can answer any more what the turn has not waited for.
+        message.confirmations.waiting().update(status=Confirmation.Status.WITHDRAWN, answered_at=timezone.now())
+    if outcome.status == Message.Status.AWAITING_CONFIRMATION:
+        _ask_for_confirmations(message, outcome)
     _carry_over(conversation, message, outcome)
     written = _write_terminal(conversation, message, outcome)
     telling.of_turn(conversation, message)
@@ -94,11 +98,7 @@ def _write_message(message: Message, outcome: Outcome) -> None:
     message.save()
 
 
-def _write_confirmations(message: Message, outcome: Outcome) -> None:
-    if outcome.status != Message.Status.AWAITING_CONFIRMATION:
-        # Nobody can answer any more what the turn has not waited for.
-        message.confirmations.waiting().update(status=Confirmation.Status.WITHDRAWN, answered_at=timezone.now())
-        return
+def _ask_for_confirmations(message: Message, outcome: Outcome) -> None:
     expires_at = timezone.now() + timedelta(hours=CONFIRMATION_HOURS)
     known = ("id", "call_id", "action", "name", "label", "arguments", "sentence")
     Confirmation.objects.bulk_create(

@@ -135,11 +135,12 @@ def _free(conversation_id: UUID) -> Conversation:
     conversation: Conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
     if not conversation.is_open:
         raise Conflict("This conversation is closed. Begin a new one.", status_of_conversation=conversation.status)
-    endings.close_abandoned(conversation_id)
-    busy = Message.objects.filter(conversation=conversation).unfinished().first()
-    if busy is not None:
-        raise _busy(busy)
-    conversation.refresh_from_db()
+    unfinished = Message.objects.filter(conversation=conversation).unfinished()
+    if unfinished.exists():
+        endings.close_abandoned(conversation_id)
+        if (busy := unfinished.first()) is not None:
+            raise _busy(busy)
+        conversation.refresh_from_db()
     return conversation
 
 

@@ -169,7 +169,7 @@ class ConversationAdmin(ReadOnlyAdmin):
             analysis.correct(row, form.cleaned_data)
             messages.success(request, _("The correction is saved."))
         else:
-            messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+            messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         return HttpResponseRedirect(self.url_of(row))
 
     def close(self, request: HttpRequest, row: Any) -> HttpResponseBase:

@@ -96,7 +96,7 @@ async def test_what_does_not_fit_the_schema_is_not_believed(chat, analysing):
 async def test_a_model_finds_a_better_title_than_the_first_question(chat, desk):
     desk.script(Scripted(text="It is on its way."), Scripted(text="“Late parcel”\n"))
     conversation = await begin(chat)
-    await say(chat, conversation, "Hello, I would like to know where my parcel is, please, if you can tell me now?")
+    await say(chat, conversation, f"Hello, I would like to know where my parcel is, {'please, ' * 10} today.")
     shown = (await chat.get(f"/api/conversations/{conversation}")).json()
     assert shown["title"].endswith("…")
     assert len(shown["title"]) <= titles.LONGEST
