@@ -14,7 +14,7 @@ from magnet.outbound.addresses import host_and_port
 from tests.fixtures_api_tools import as_json, server, tool
 from tools_app import api_calls, api_sign_in, openapi
 from tools_app.api_auth import auth_kind
-from tools_app.models import ApiServer
+from tools_app.models import ApiServer, McpServer
 
 FRAMING = ["Host", "connection", "Transfer-Encoding", "CONTENT-LENGTH", "Proxy-Authorization", "TE", "Upgrade"]
 
@@ -140,3 +140,13 @@ async def test_a_sign_in_that_never_works_fails_for_all_and_leaves_nothing(fake_
     assert len(fake_api.asked("/token")) == 2
     fake_api.routes["/token"] = as_json({"access_token": "late"})
     assert (await api_sign_in.signature(shop)).headers["Authorization"] == "Bearer late"
+
+
+@pytest.mark.parametrize("name", ["Authorization", "cookie", "X-Api-Key", "PRIVATE-TOKEN", "Ocp-Apim-Subscription-Key"])
+def test_a_header_that_carries_a_secret_is_entered_as_the_sign_in_which_nobody_can_read(name):
+    for row in (ApiServer(name="Shop", slug="shop"), McpServer(name="Desk", slug="desk", transport="streamable_http")):
+        row.headers = {name: "x"}
+        with pytest.raises(ValidationError) as refused:
+            row.clean()
+        assert "headers" in refused.value.error_dict
+    ApiServer(name="Shop", slug="shop", headers={"X-Tenant": "riga", "Accept-Language": "lv"}).clean()

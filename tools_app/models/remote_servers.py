@@ -22,6 +22,9 @@ from tools_app.api_auth import AUTHS, Auth, auth_kind
 from tools_app.api_auth.base import HEADER_NAME, is_framing
 
 LONGEST_HEADER_NAME = 100
+# What names of headers that carry secrets are made of: “X-Api-Key”, “PRIVATE-TOKEN”, “Ocp-Apim-Subscription-Key”.
+SECRET_WORDS = frozenset({"authorization", "auth", "cookie", "token", "secret", "password", "apikey", "credential"})
+SECRET_PAIRS = ("api-key", "access-key", "subscription-key", "private-key")
 
 
 def auth_kinds() -> list[tuple[str, str]]:
@@ -137,6 +140,15 @@ def prove_headers(headers: Any) -> None:
         is_text = isinstance(value, str) and value.isascii() and value.isprintable()
         if is_framing(str(name)):
             raise ValidationError({"headers": _("“%s” belongs to the connection itself, so it cannot be set.") % name})
+        if is_secret(str(name)):
+            said = _("“%s” is a secret, and headers can be read by everybody. Enter it as the sign-in.") % name
+            raise ValidationError({"headers": said})
         if not re.match(HEADER_NAME, str(name)) or len(str(name)) > LONGEST_HEADER_NAME or not is_text:
             said = _("“%s” is no header: a name, and a text of plain letters in one line.") % name
             raise ValidationError({"headers": said})
+
+
+def is_secret(name: str) -> bool:
+    """Whether a header of this name usually says who somebody is."""
+    words = name.strip().lower().replace("_", "-")
+    return bool(SECRET_WORDS & set(words.split("-"))) or any(pair in words for pair in SECRET_PAIRS)
