@@ -37,6 +37,7 @@ SETTLED, TOO_OLD = timedelta(seconds=3), timedelta(days=1)
 # A worker that died leaves its analysis to the next.
 GIVEN_UP_AFTER, MOST_ATTEMPTS = timedelta(minutes=10), 3
 BROKE_OFF = "The analysis broke off by a fault of ours; the log says which."
+TRIED_IN_VAIN = f"It was begun {MOST_ATTEMPTS} times, and each time the worker ended before it was done."
 NOT_RECORDED = "The texts of this answer were not recorded, so nobody can read it."
 
 
@@ -154,13 +155,11 @@ def _next() -> Analysis | None:
 
 @transaction.atomic
 def _left_behind() -> Analysis | None:
-    running = Analysis.objects.select_for_update(skip_locked=True, of=("self",)).select_related("trace")
-    lost: Analysis | None = (
-        running.filter(state=Analysis.State.RUNNING, updated_at__lt=timezone.now() - GIVEN_UP_AFTER)
-        .filter(attempts__lt=MOST_ATTEMPTS)
-        .order_by("updated_at")
-        .first()
-    )
+    State, before = Analysis.State, timezone.now() - GIVEN_UP_AFTER
+    stale = Analysis.objects.filter(state=State.RUNNING, updated_at__lt=before)
+    stale.filter(attempts__gte=MOST_ATTEMPTS).update(state=State.FAILED, failure=TRIED_IN_VAIN)
+    ours = stale.select_for_update(skip_locked=True, of=("self",)).select_related("trace")
+    lost: Analysis | None = ours.filter(attempts__lt=MOST_ATTEMPTS).order_by("updated_at").first()
     if lost is not None:
         lost.attempts += 1
         lost.save(update_fields=["attempts", "updated_at"])

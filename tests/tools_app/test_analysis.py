@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from magnet import tracing
 from magnet.database import close_raw_pool, forget_configuration, in_database
@@ -161,6 +162,22 @@ async def test_one_that_breaks_off_does_not_hold_up_the_others(source, cloud) ->
 
     states = await in_database(lambda: dict(Analysis.objects.values_list("trace_id", "state")))
     assert states == {first.trace_id: "failed", second.trace_id: "done"}
+
+
+async def test_one_that_no_worker_ever_finished_fails_and_says_so(source, cloud) -> None:
+    await in_database(lambda: tool(source, analyses_answers=True))
+    answer = await ask()
+    long_ago = timezone.now() - 2 * analysis.GIVEN_UP_AFTER
+
+    def lose() -> None:
+        row = Analysis.objects.create(trace_id=answer.trace_id, attempts=analysis.MOST_ATTEMPTS)
+        Analysis.objects.filter(pk=row.pk).update(updated_at=long_ago)
+
+    await in_database(lose)
+    found = await in_database(analysed, answer)
+
+    assert (found.state, found.attempts) == ("failed", analysis.MOST_ATTEMPTS)
+    assert "begun 3 times" in found.failure
 
 
 async def test_an_answer_that_was_not_recorded_is_not_read(source, cloud) -> None:
