@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from magnet.providers.base import Embeddings, ModelProvider, Usage
+from magnet.together import all_or_none
 
 PARALLEL_BATCHES = 4
 # Fewer than in any language: a batch must not turn out larger than the provider takes.
@@ -76,10 +77,4 @@ async def all_of(wanted: Sequence[Batch], embed: Callable[[Batch], Awaitable[Emb
         async with places:
             return await embed(batch)
 
-    tasks = [asyncio.create_task(in_place(batch)) for batch in wanted]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    return await all_or_none([in_place(batch) for batch in wanted])

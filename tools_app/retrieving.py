@@ -5,7 +5,6 @@ found = await retrieving.find(tool.retrieval, "How do I add a source?", room=2_0
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from knowledge import retrieval
 from knowledge.retrieval import Candidate, Found, Passage
 from knowledge.statements import CANDIDATES
 from magnet.providers.base import ChatMessage
+from magnet.together import all_or_none
 from magnet.tokens import truncate
 from magnet.tracing import SpanRecord, span
 from tools_app import choosing, neighbours, questions
@@ -103,7 +103,7 @@ async def _all(settings: LoadedRetrieval, asked: Asked, filter: Mapping[str, Any
         retrieval.search(query, sources=settings.sources, limit=limit, mode=settings.search_mode, filter=filter or None)
         for query in asked.queries
     ]
-    return [await searches[0]] if len(searches) == 1 else list(await asyncio.gather(*searches))
+    return [await searches[0]] if len(searches) == 1 else await all_or_none(searches)
 
 
 def _limit(settings: LoadedRetrieval, asked: Asked) -> int:
