@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from magnet import prompts
@@ -20,6 +20,8 @@ ANSWER_TOKENS, FRAME_TOKENS = 1_000, 600
 LEAST_TOKENS = 50
 # Fewer characters than this make no token in the languages we know; a question is never counted exactly.
 CHARACTERS_PER_TOKEN = 2
+# The conversation so far takes at most this part of what the model reads at once.
+HISTORY_SHARE = 2
 DELIMITER = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
 
 
@@ -42,6 +44,21 @@ def refuse_unfit(tool: LoadedTool, variables: Mapping[str, Any]) -> None:
         raise InvalidInput(f"The tool fills in {{{own[0]}}} itself. Leave it out of `variables`.")
     declared = {variable.name for variable in tool.prompt.variables}
     values_for(tool.prompt.variables, {**dict.fromkeys(VARIABLES & declared, "-"), **variables})
+
+
+def fitting(tool: LoadedTool, given: Given) -> Given:
+    """With as much of what was said before as a model can read beside the rest: the oldest is left out first."""
+    left, kept = tool.model.context_tokens * CHARACTERS_PER_TOKEN // HISTORY_SHARE, list[ChatMessage]()
+    for turn in reversed(given.history):
+        left -= len(turn.text)
+        if left < 0:
+            break
+        kept.append(turn)
+    if len(kept) == len(given.history):
+        return given
+    while kept and kept[-1].role != "user":
+        kept.pop()  # An answer without its question.
+    return replace(given, history=tuple(reversed(kept)))
 
 
 def room(tool: LoadedTool, question: str, *, given: Given = NOTHING_GIVEN) -> int:

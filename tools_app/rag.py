@@ -22,7 +22,7 @@ from tools_app import citations, retrieving, support, support_by_model
 from tools_app.answers import Answer, CitedPassage, as_json, marked, numbered, passage_as_json
 from tools_app.loading import LoadedTool, is_extractive, load
 from tools_app.models import RagToolVersion
-from tools_app.prompting import NOTHING_GIVEN, Given, refuse_unfit, request_for, room
+from tools_app.prompting import NOTHING_GIVEN, Given, fitting, refuse_unfit, request_for, room
 from tools_app.stages import Retrieved
 from tools_app.support import Sentence
 
@@ -55,7 +55,7 @@ async def answer(tool: LoadedTool, question: str, *, given: Given = NOTHING_GIVE
         passages = await work.find()
         if not passages:
             return work.nothing_found()
-        reply = await gateway.chat(tool.model, request_for(tool, question, passages, given=given))
+        reply = await gateway.chat(tool.model, request_for(tool, question, passages, given=work.given))
         text, cited, invented = citations.check(reply.text, numbers=_numbers(passages))
         return await work.finish(text, passages, cited=cited, invented=invented, usage=reply.usage)
 
@@ -133,7 +133,8 @@ class _Answering:
     """A question on its way to an answer, and what it took so far."""
 
     def __init__(self, tool: LoadedTool, question: str, given: Given, record: TraceRecord, taken: Stretch) -> None:
-        self.tool, self.question, self.given, self.trace, self._taken = tool, question, given, record, taken
+        self.tool, self.question, self.given = tool, question, fitting(tool, given)
+        self.trace, self._taken = record, taken
         self.retrieved: Retrieved
         self._written: int | None = None
         self.finished: Answer
