@@ -22,7 +22,7 @@ from magnet.default_prompts import CHOOSE_FILTER, REWRITE_QUESTION, SEVERAL_QUER
 from magnet.errors import MagnetError
 from magnet.language import DEFAULT_CONFIGURATION, detect, search_configuration
 from magnet.providers.base import ChatMessage
-from magnet.tracing import current_trace
+from magnet.tracing import current_trace, without_texts
 from tools_app.retrieval_loading import LoadedRetrieval
 from tools_app.retrieval_parts import chosen_filter
 from tools_app.stages import Record
@@ -166,7 +166,9 @@ async def _chosen(settings: LoadedRetrieval, question: str, record: Record) -> d
             "fields": "\n".join(_described(name, known.get(name)) for name in settings.filter_fields),
             "today": timezone.now().date().isoformat(),
         }
-        data = (await _ask(CHOOSE_FILTER.slug, given, settings=settings)).data
+        # Examples are of documents that this answer may never show: nobody could tell when to hide or to blank them.
+        with without_texts():
+            data = (await _ask(CHOOSE_FILTER.slug, given, settings=settings)).data
     except NotAsked as error:
         record.note("filter", setting=setting, said=error.said, failed=error.failed)
         return {}

@@ -16,7 +16,7 @@ from knowledge.uploads import PushedDocument
 from magnet import attempts
 from magnet.database import forget_configuration, in_database
 from magnet.default_prompts import ensure_default_prompts
-from magnet.models import AIModel, Span
+from magnet.models import AIModel, Span, SpanPayload
 from magnet.providers.base import ChatMessage
 from magnet.tracing import flush, trace
 from tests import factories
@@ -176,6 +176,20 @@ async def test_a_model_chooses_a_filter_among_the_fields_it_may(countries, cloud
     assert found.filter == {"country": {"eq": "DE"}}
     assert "“title” is not among" in stage(found, "filter").said
     assert "year (number)" in str(fake_openai.requests[0].body["messages"])
+
+
+async def test_examples_of_documents_are_not_kept_beside_the_answer(countries, cloud_model, fake_openai):
+    fake_openai.rule = lambda body: Scripted(text=json.dumps({"filter": []}))
+
+    with trace(feature="test"):
+        await find("How many days of leave?", filter_fields=("country",))
+    assert await in_database(flush)
+
+    asked = json.dumps(fake_openai.requests[-1].body, ensure_ascii=False)
+    kept = await in_database(lambda: list(SpanPayload.objects.values_list("input", "output")))
+    assert "such as" in asked
+    assert kept
+    assert not [part for part in kept if "such as" in str(part)]
 
 
 async def test_a_chosen_filter_that_leaves_nothing_is_left_out_and_said(countries, cloud_model, fake_openai):
