@@ -12,11 +12,19 @@ from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID, uuid4
 from weakref import WeakKeyDictionary
 
+import structlog
+from django.db import OperationalError as DatabaseIsAway
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+
 from conversations import endings, event_log
 from conversations.event_log import Numbered
 from magnet.database import in_database
 from magnet.web.streaming import TERMINAL, Event
 
+log = structlog.get_logger(__name__)
+
+AWAY, RETRY_SECONDS = (OperationalError, PoolTimeout, DatabaseIsAway), 1.0
 # A reader looks by itself so often: a notice may be lost, and a process may have died in mid-turn.
 LOOK_SECONDS = 10.0
 # More than this waits for nobody: a slow reader reads it from the rows.
@@ -65,7 +73,8 @@ class Reader:
     def __init__(self) -> None:
         self._waiting: deque[Numbered] = deque()
         self._signal = asyncio.Event()
-        self._must_look = True
+        self._must_look = False
+        self.look()
 
     def give(self, events: Sequence[Numbered]) -> None:
         if len(self._waiting) + len(events) > MOST_WAITING:
@@ -129,17 +138,29 @@ async def _arriving(
     """Batches of events, each with whether more can be expected."""
     last = after
     while True:
-        taken, is_at_work = reader.take(after=last), True
-        if taken is None:
-            taken, is_at_work = await event_log.read(conversation_id, after=last)
-            if len(taken) == event_log.BATCH:
-                reader.look()
-                is_at_work = True
-        elif taken:
-            is_at_work = taken[-1].name not in TERMINAL
+        try:
+            taken, is_at_work = await _next(conversation_id, reader, after=last)
+        except AWAY as error:
+            # Nothing is lost meanwhile: it stands in the rows, or will.
+            log.warning("turn_events_not_read", conversation=str(conversation_id), error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+            reader.look()
+            continue
         if taken:
             last = taken[-1].number
         yield taken, is_at_work
-        if not await reader.wait(LOOK_SECONDS):
-            await in_database(endings.close_abandoned, conversation_id)
-            reader.look()
+
+
+async def _next(conversation_id: UUID, reader: Reader, *, after: int) -> tuple[list[Numbered], bool]:
+    """What came next, which may be nothing for a while, and whether more can be expected."""
+    if not await reader.wait(LOOK_SECONDS):
+        await in_database(endings.close_abandoned, conversation_id)
+        reader.look()
+    taken = reader.take(after=after)
+    if taken is not None:
+        return taken, not taken or taken[-1].name not in TERMINAL
+    taken, is_at_work = await event_log.read(conversation_id, after=after)
+    if len(taken) == event_log.BATCH:
+        reader.look()
+        is_at_work = True
+    return taken, is_at_work
