@@ -13,7 +13,7 @@ from django.db.models import Q
 from psycopg import sql
 
 from knowledge import vectors
-from knowledge.models import KnowledgeIndex
+from knowledge.models import KnowledgeIndex, SyncRun
 from knowledge.stores import pgvector
 
 log = structlog.get_logger(__name__)
@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 MIN_CHUNKS = 10_000
 # A generation that shrinks loses its index only when it is clearly small, so that it does not come and go.
 TOO_FEW_CHUNKS = MIN_CHUNKS // 2
+# A run that fills a source takes two thirds of the CPU without the index, and to make it afterwards costs less than to
+# keep it up. Beyond so many chunks the exact scan is too slow to wait for the end.
+MOST_WHILE_FILLED = 50_000
 # Any number will do, as long as nobody else uses it.
 LOCK = 6_248_002
 BUILD_MEMORY_KB = 512 * 1024
@@ -100,7 +103,16 @@ def _wanted() -> Iterator[KnowledgeIndex]:
         # Another store finds the nearest; the indexes that are there serve until it can.
         return
     existing = _existing()
-    yield from (index for index in large() if index.hnsw_name not in existing)
+    yield from (index for index in large() if index.hnsw_name not in existing and not _is_being_filled(index))
+
+
+def _is_being_filled(index: KnowledgeIndex) -> bool:
+    """Whether a run that is at work has written most of it; one that changes a little keeps nobody from an index."""
+    if index.chunk_count >= MOST_WHILE_FILLED:
+        return False
+    at_work = (SyncRun.Status.LISTING, SyncRun.Status.INDEXING)
+    runs = index.source.runs.filter(status__in=at_work, resumes_at=None)
+    return runs.filter(chunks_embedded__gte=index.chunk_count // 2).exists()
 
 
 def _build(index: KnowledgeIndex) -> int:

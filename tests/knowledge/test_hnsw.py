@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from knowledge import hnsw
-from knowledge.models import KnowledgeIndex
+from knowledge.models import KnowledgeIndex, SyncRun
 from magnet.database import _conninfo
 from tests.knowledge.crowd import make_crowd
 
@@ -87,6 +87,39 @@ def test_a_generation_gets_no_index_while_documents_are_still_written_to_it():
     KnowledgeIndex.objects.filter(pk=large.pk).update(status="building", live_at=None)
 
     assert hnsw.maintain() == 0
+
+
+def test_a_source_that_is_being_filled_gets_its_index_when_the_run_has_ended():
+    large = make_crowd("large", count=300)
+    run = SyncRun.objects.create(source=large.source, trigger="push", status="indexing", chunks_embedded=290)
+    assert hnsw.maintain() == 0
+
+    SyncRun.objects.filter(pk=run.pk).update(status="done")
+    assert hnsw.maintain() == 1
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"status": "indexing", "chunks_embedded": 40},
+        {"status": "waiting_for_approval", "chunks_embedded": 290},
+        {"status": "indexing", "chunks_embedded": 290, "resumes_at": timezone.now()},
+    ],
+    ids=["that changes a little", "that waits for a person", "that rests"],
+)
+def test_a_run_keeps_nobody_from_an_index(run):
+    large = make_crowd("large", count=300)
+    SyncRun.objects.create(source=large.source, trigger="push", **run)
+
+    assert hnsw.maintain() == 1
+
+
+def test_a_source_that_grows_too_large_to_be_compared_gets_its_index_while_it_is_filled(monkeypatch):
+    monkeypatch.setattr(hnsw, "MOST_WHILE_FILLED", 250)
+    large = make_crowd("large", count=300)
+    SyncRun.objects.create(source=large.source, trigger="push", status="indexing", chunks_embedded=290)
+
+    assert hnsw.maintain() == 1
 
 
 def test_a_cancelled_or_deleted_generation_loses_its_index_and_one_to_go_back_to_keeps_it():
