@@ -37,6 +37,7 @@ ShownVersion = VersionOut[AgentSettings]
 async def run_agent(request: HttpRequest, slug: str, body: AgentRun) -> HttpResponseBase:
     """One turn with an agent that keeps nothing; streamed when asked with Accept: text/event-stream."""
     agent = await loading.load(slug, version=body.version)
+    await versioned.refuse_draft(Agent, slug, body.version, scopes="agents")
     # Before the first event: afterwards it is too late for a status.
     turn = loop.cleaned(agent, body.turn(agent=slug))
     if body.user is not None:

@@ -9,6 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router
 
+from agents.models import Agent
 from conversations import analysis, closing, exporting, finding, opening
 from conversations.finding import READ, RUN, WRITE
 from conversations.models import Confirmation, Conversation, Message
@@ -43,6 +44,7 @@ async def create_conversation(request: HttpRequest, response: HttpResponse, body
     """Begin a conversation with an agent."""
     if body.user is not None:
         await body.user.step_in()
+    await versioned.refuse_draft(Agent, body.agent, body.version, scopes="agents")
     row = await opening.begin(body.agent, version=body.version, variables=body.variables)
     response["Location"] = f"/api/conversations/{row.pk}"
     return _noted(response, await in_database(show_conversation, row))

@@ -36,6 +36,7 @@ ShownVersion = VersionOut[RagToolSettings]
 async def answer_question(request: HttpRequest, slug: str, body: Question) -> HttpResponseBase:
     """Answer a question with citations; streamed when asked with Accept: text/event-stream."""
     tool = await rag.load(slug, version=body.version)
+    await versioned.refuse_draft(RagTool, slug, body.version, scopes="rag-tools")
     # Before the first event: afterwards it is too late for a status.
     question, given = rag.cleaned(body.question), body.given()
     rag.refuse_unfit(tool, given.variables)

@@ -34,6 +34,7 @@ ShownVersion = VersionOut[RetrievalSettingsOut]
 async def search_with_tool(request: HttpRequest, slug: str, body: Query) -> HttpResponseBase:
     """Find the passages for a question, with their scores and how they were found."""
     tool = await searching.load(slug, version=body.version)
+    await versioned.refuse_draft(RetrievalTool, slug, body.version, scopes="retrieval-tools")
     query = rag.cleaned(body.query)
     await body.act_for_user()
     return json_response(searching.as_json(await searching.search(tool, query, given=body.given())))

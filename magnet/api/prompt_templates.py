@@ -44,6 +44,7 @@ ShownVersion = VersionOut[PromptTemplateSettings]
 async def run_prompt_template(request: HttpRequest, slug: str, body: PromptRun) -> HttpResponseBase:
     """Fill in the variables and ask the model; streamed when asked with Accept: text/event-stream."""
     prompt = await prompts.load(slug, version=body.version)
+    await versioned.refuse_draft(PromptTemplate, slug, body.version, scopes="prompt-templates")
     # Before the first event: afterwards it is too late for a status.
     values_for(prompt.variables, body.variables)
     model = await in_database(_model, body.ai_model)

@@ -11,7 +11,9 @@ from pydantic import BaseModel
 
 from magnet import configuration
 from magnet.api.schemas import Publish
-from magnet.errors import Conflict, InvalidInput, NotFound
+from magnet.callers import current_caller
+from magnet.database import in_database
+from magnet.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from magnet.models import AuditEntry, Publication
 from magnet.models.versions import Version, Versioned
 
@@ -21,6 +23,24 @@ NOT_SETTINGS = (*IDENTITY, "revision")
 MOST_VERSIONS = 2**31 - 1
 
 ShowSettings = Callable[[Any], BaseModel]
+
+
+async def refuse_draft(model: type[Versioned], slug: str, number: int | None, *, scopes: str) -> None:
+    """Callers get what was published, now or once. Raises NotAllowed for another version, unless they may change it.
+
+    Staff who may see a draft in the admin may try it there.
+    """
+    caller = current_caller()
+    may_try = caller.may(f"{scopes}:write") or (caller.kind == "user" and caller.may(f"{scopes}:read"))
+    if number is None or may_try:
+        return
+    versions: Any = model.version_model()._default_manager
+    drafts = versions.filter(identity__slug=slug, number=number, published_at=None)
+    if await in_database(drafts.exists):
+        raise NotAllowed(
+            f"Version {number} has never been published. Leave out `version`, or use a key with {scopes}:write.",
+            scope=f"{scopes}:write",
+        )
 
 
 def show(row: Any, *, settings: ShowSettings) -> dict[str, Any]:

@@ -101,6 +101,23 @@ async def test_two_who_change_the_draft_do_not_overwrite_each_other(api, tool):
     assert (await api.patch(PATH, json={"passage_count": 4}, headers=seen)).status_code == 409
 
 
+async def test_a_draft_answers_only_those_who_may_change_it(api, tool, anonymous, issue_key):
+    await api.patch(PATH, json={"nothing_found_text": "A secret plan."})
+    runs = await in_database(issue_key, "rag-tools:run", "rag-tools:read")
+    writes = await in_database(issue_key, "rag-tools:run", "rag-tools:write")
+    asked = {"question": "xylophone", "version": 2}
+
+    refused = await anonymous.post(ANSWER, json=asked, headers=bearer(runs))
+    allowed = await anonymous.post(ANSWER, json=asked, headers=bearer(writes))
+    await api.post(f"{PATH}/publish")
+    await api.post(f"{PATH}/undo")
+    once = await anonymous.post(ANSWER, json=asked, headers=bearer(runs))
+
+    assert (refused.status_code, refused.json()["scope"]) == (403, "rag-tools:write")
+    assert (allowed.status_code, allowed.json()["version"]) == (200, 2)
+    assert (once.status_code, once.json()["version"]) == (200, 2), "It was live once."
+
+
 # -- Answers ---------------------------------------------------------------------------------------------------------
 
 
@@ -142,7 +159,7 @@ async def test_a_question_has_its_limits(api, tool, anonymous, issue_key):
         (Scripted(status=401), "provider_refused_key"),
         (Scripted(status=500), "provider_error"),
         (Scripted(body=b"garbage"), "provider_answer_invalid"),
-        (Scripted(text="one two three four", stops_after=2), "provider_answer_invalid"),
+        (Scripted(text="one two three four", stops_after=2), "provider_error"),
     ],
     ids=["401", "500", "garbage", "stops"],
 )
@@ -152,8 +169,7 @@ async def test_a_provider_that_fails_ends_the_stream_with_an_error(api, cloud, t
     name, said = parsed(response.text)[-1]
     assert (response.status_code, name) == (200, "error")
     assert said["request_id"] == response.headers["X-Request-ID"]
-    assert said["code"].startswith("provider_")
-    assert said["code"] == code or code == "provider_answer_invalid"
+    assert said["code"] == code
 
 
 async def test_a_provider_that_fails_is_a_problem_when_the_answer_is_whole(api, cloud, tool):
