@@ -182,7 +182,9 @@ function take(parts, name, data) {
     tell(parts.facts, data);
   } else if (name === "error") {
     parts.isOver = true;
-    tellProblem(parts.problem, data.detail || data.title);
+    // What does not fit is told apart: where texts are not kept, the sentence leaves it out.
+    const faults = (data.errors?.answer || []).filter((fault) => !(data.detail || "").includes(fault));
+    tellProblem(parts.problem, [data.detail || data.title, ...faults].join(" "));
     parts.facts.replaceChildren();
   }
 }
