@@ -23,7 +23,7 @@ def page(agent: Agent, name: str = "change") -> str:
 def sent(response) -> dict[str, str]:
     """What a browser would send back of the form on this page."""
     form = response.context["adminform"].form
-    data = {}
+    data: dict[str, str] = {}
     for bound in form:
         value = bound.value()
         if bound.name == "topics":
@@ -40,7 +40,7 @@ def sent(response) -> dict[str, str]:
 
 
 def topics_sent(topics) -> dict[str, str]:
-    data = {}
+    data: dict[str, str] = {}
     for place, topic in enumerate(topics or []):
         data |= {f"topics-{place}-{name}": topic[name] for name in ("key", "name", "description", "instructions")}
         for row, action in enumerate(topic["actions"]):
@@ -53,7 +53,7 @@ def topics_sent(topics) -> dict[str, str]:
     return data
 
 
-def test_an_agent_is_made_from_a_name_and_a_topic(owner, office) -> None:
+def test_an_agent_is_made_from_a_name_and_a_topic(owner, office):
     assert "Ask the office" in owner.get(ADD).content.decode()
 
     owner.post(
@@ -72,7 +72,7 @@ def test_an_agent_is_made_from_a_name_and_a_topic(owner, office) -> None:
     assert [(action["slug"], action["answers_directly"]) for action in topic["actions"]] == [("office", True)]
 
 
-def test_saving_changes_the_draft_and_only_what_was_changed(owner, office, shop) -> None:
+def test_saving_changes_the_draft_and_only_what_was_changed(owner, office, shop):
     agent = make_agent({**HOURS, "actions": [ASK]}, max_steps=5)
     data = sent(owner.get(page(agent)))
     data |= {
@@ -107,7 +107,7 @@ def test_saving_changes_the_draft_and_only_what_was_changed(owner, office, shop)
         ({"topics-0-name": "", "topics-0-description": "", "topics-0-key": ""}, "must not be empty"),
     ],
 )
-def test_what_cannot_work_is_said_beside_the_topics_and_nothing_is_lost(owner, office, more, said) -> None:
+def test_what_cannot_work_is_said_beside_the_topics_and_nothing_is_lost(owner, office, more, said):
     agent = make_agent({**HOURS, "actions": [ASK]})
 
     answer = owner.post(page(agent), sent(owner.get(page(agent))) | more | {"_save": "1"})
@@ -118,7 +118,7 @@ def test_what_cannot_work_is_said_beside_the_topics_and_nothing_is_lost(owner, o
     assert agent.draft is None
 
 
-def test_the_map_the_comparison_and_where_a_tool_is_used_speak_in_words(owner, office, shop) -> None:
+def test_the_map_the_comparison_and_where_a_tool_is_used_speak_in_words(owner, office, shop):
     agent = make_agent({**HOURS, "actions": [ASK]})
     agent.edit({"topics": [{**HOURS, "actions": [ASK]}, {**ORDERS, "actions": [{**FIND, "needs_confirmation": True}]}]})
 
@@ -138,7 +138,7 @@ def test_the_map_the_comparison_and_where_a_tool_is_used_speak_in_words(owner, o
     assert agent.live.number == 1
 
 
-def test_try_it_knows_the_path_of_callers(owner, office) -> None:
+def test_try_it_knows_the_path_of_callers(owner, office):
     shown = owner.get(page(make_agent(HOURS, welcome_text="Welcome!"))).content.decode()
 
     assert "/api/agents/support/run" in shown

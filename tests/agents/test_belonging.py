@@ -15,7 +15,7 @@ from tools_app.models import ApiServer, ApiTool, RagTool
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_tool_that_an_action_names_is_not_deleted_and_the_agent_is_named(office, shop) -> None:
+def test_a_tool_that_an_action_names_is_not_deleted_and_the_agent_is_named(office, shop):
     agent = make_agent({**HOURS, "actions": [ASK, FIND]})
 
     with pytest.raises(StillInUse, match="agent “Support”"):
@@ -31,7 +31,7 @@ def test_a_tool_that_an_action_names_is_not_deleted_and_the_agent_is_named(offic
     assert not RagTool.objects.exists(), "What only an earlier version names may go."
 
 
-def test_an_agent_that_another_one_calls_is_not_deleted(office) -> None:
+def test_an_agent_that_another_one_calls_is_not_deleted(office):
     called = make_agent(HOURS, slug="clerk")
     make_agent({**ORDERS, "actions": [action("agent", "clerk")]})
 
@@ -39,7 +39,7 @@ def test_an_agent_that_another_one_calls_is_not_deleted(office) -> None:
         configuration.remove(called)
 
 
-def test_agents_move_with_what_their_actions_name(office, shop) -> None:
+def test_agents_move_with_what_their_actions_name(office, shop):
     own = PromptTemplate.objects.create_live(slug="own", name="Own", settings={"prompt": "{message}"})
     make_agent(HOURS, slug="zoe")
     agent = make_agent({**HOURS, "actions": [ASK, FIND]}, {**ORDERS, "actions": [action("agent", "zoe")]})
@@ -68,7 +68,7 @@ def test_agents_move_with_what_their_actions_name(office, shop) -> None:
         ("Publisher", {"agents:read", "agents:run", "agents:write", "agents:publish"}),
     ],
 )
-def test_the_seeded_groups_may_what_their_work_needs(transactional_db, group, may) -> None:
+def test_the_seeded_groups_may_what_their_work_needs(transactional_db, group, may):
     standard = next(each for each in groups.STANDARD_GROUPS if each.name == group)
     held = {f"{p.content_type.app_label}.{p.codename}" for p in groups.permissions_of(standard)}
 

@@ -71,4 +71,5 @@ def others(watcher: psycopg.Connection) -> int:
     counted = watcher.execute(
         "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     ).fetchone()
-    return counted[0]
+    assert counted
+    return int(counted[0])

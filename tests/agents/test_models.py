@@ -12,7 +12,7 @@ from tests.agents.acting import ASK, HOURS, ORDERS, action, make_agent
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_topics_travel_to_the_next_draft_with_their_keys(office) -> None:
+def test_topics_travel_to_the_next_draft_with_their_keys(office):
     agent = make_agent({"name": "Opening hours", "actions": [action("rag", "office")]})
     agent.edit({"max_steps": 4})
 
@@ -22,7 +22,7 @@ def test_topics_travel_to_the_next_draft_with_their_keys(office) -> None:
     assert [(a["key"], a["name"]) for a in draft[0]["actions"]] == [("office", "office")]
 
 
-def test_changes_of_the_draft_leave_what_is_live_alone(office) -> None:
+def test_changes_of_the_draft_leave_what_is_live_alone(office):
     agent = make_agent(HOURS)
     agent.edit({"topics": [HOURS, ORDERS]})
 
@@ -33,7 +33,7 @@ def test_changes_of_the_draft_leave_what_is_live_alone(office) -> None:
     assert len(agent.live.topics()) == 1
 
 
-def test_topics_and_actions_of_a_published_version_cannot_be_changed(office) -> None:
+def test_topics_and_actions_of_a_published_version_cannot_be_changed(office):
     make_agent({**HOURS, "actions": [ASK]})
 
     def change(statement: str) -> None:
@@ -50,7 +50,7 @@ def test_topics_and_actions_of_a_published_version_cannot_be_changed(office) -> 
     assert Action.objects.get().slug == "office"
 
 
-def test_a_whole_agent_can_be_deleted(office) -> None:
+def test_a_whole_agent_can_be_deleted(office):
     Agent.objects.filter(pk=make_agent({**HOURS, "actions": [ASK]}).pk).delete()
 
     assert not Topic.objects.exists()
@@ -72,7 +72,7 @@ def test_a_whole_agent_can_be_deleted(office) -> None:
         ("nonsense", "topics"),
     ],
 )
-def test_topics_that_cannot_work_are_refused_by_their_place(office, topics, said) -> None:
+def test_topics_that_cannot_work_are_refused_by_their_place(office, topics, said):
     with pytest.raises(InvalidInput) as refused:
         Agent.objects.create_live(slug="support", name="Support", settings={"topics": topics})
 
@@ -80,7 +80,7 @@ def test_topics_that_cannot_work_are_refused_by_their_place(office, topics, said
     assert not Agent.objects.exists()
 
 
-def test_agents_that_call_each_other_in_a_circle_or_too_deep_are_refused(office) -> None:
+def test_agents_that_call_each_other_in_a_circle_or_too_deep_are_refused(office):
     one = make_agent(HOURS, slug="one")
     make_agent({**HOURS, "actions": [action("agent", "one")]}, slug="two")
     make_agent({**HOURS, "actions": [action("agent", "two")]}, slug="three")
