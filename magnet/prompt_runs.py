@@ -49,28 +49,38 @@ class PromptReply:
     is_repaired: bool = False
 
 
-async def run(prompt: LoadedPrompt, given: Mapping[str, Any], *, model: AIModel | None = None) -> PromptReply:
-    """The whole answer. `model` goes before the template's own and the default.
+async def run(
+    prompt: LoadedPrompt,
+    given: Mapping[str, Any],
+    *,
+    model: AIModel | None = None,
+    history: tuple[ChatMessage, ...] = (),
+) -> PromptReply:
+    """The whole answer. `model` goes before the template's own and the default; `history` was said before.
 
     Raises InvalidInput for variables that do not fit, ProviderAnswerInvalid for JSON that does not fit after one
     repair, ProviderErrors and NotConfigured.
     """
     model = await model_for(prompt, wanted=model)
-    request = request_for(prompt, given, model=model)
+    request = request_for(prompt, given, model=model, history=history)
     with _running(prompt, model, request) as work:
         reply = await gateway.chat(model, request, feature=FEATURE)
         return await work.finish(reply.text, usage=reply.usage)
 
 
 async def stream(
-    prompt: LoadedPrompt, given: Mapping[str, Any], *, model: AIModel | None = None
+    prompt: LoadedPrompt,
+    given: Mapping[str, Any],
+    *,
+    model: AIModel | None = None,
+    history: tuple[ChatMessage, ...] = (),
 ) -> AsyncGenerator[str | PromptReply, None]:
     """The answer as it is written, and at the end the whole of it; errors are raised as by `run`.
 
     Of JSON, the parts that are streamed are those of the first attempt; what counts is the end.
     """
     model = await model_for(prompt, wanted=model)
-    request = request_for(prompt, given, model=model)
+    request = request_for(prompt, given, model=model, history=history)
     with _running(prompt, model, request) as work:
         heard: list[str] = []
         usage = Usage()

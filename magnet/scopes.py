@@ -14,6 +14,7 @@ SCOPES: dict[str, str | Promise] = {
     "providers:write": _("Add, change and remove providers"),
     "models:read": _("See models"),
     "models:write": _("Add, change and remove models"),
+    "models:run": _("Ask models, without a tool or an agent around them"),
     "prompt-templates:read": _("See prompt templates"),
     "prompt-templates:write": _("Add and remove prompt templates, change drafts"),
     "prompt-templates:publish": _("Publish prompt templates and undo it"),
@@ -56,6 +57,8 @@ PERMISSIONS: dict[str, str] = {
     "providers:write": "magnet.change_provider",
     "models:read": "magnet.view_aimodel",
     "models:write": "magnet.change_aimodel",
+    # Nothing stands between the caller and the bill: seeing is not enough.
+    "models:run": "magnet.change_aimodel",
     "prompt-templates:read": "magnet.view_prompttemplate",
     "prompt-templates:write": "magnet.change_prompttemplate",
     "prompt-templates:publish": "magnet.publish_prompttemplate",

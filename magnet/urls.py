@@ -45,6 +45,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("ask/", include("tools_app.ask")),
     path("api/", api.urls),
+    path("v1/", include("conversations.openai_compatible")),
     path("schema/openapi.json", openapi, name="openapi"),
     path("schema/swagger", page("schema/swagger.html")),
     path("schema/redoc", page("schema/redoc.html")),

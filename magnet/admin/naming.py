@@ -32,6 +32,7 @@ FEATURES: dict[str, tuple[Any, str]] = {
     "api_tool": (gettext_lazy("API tool"), "api_tool"),
     "mcp_tool": (gettext_lazy("MCP tool"), "mcp_tool"),
     "prompt_template": (gettext_lazy("Prompt template"), "prompt_template"),
+    "model": (gettext_lazy("Model"), "model"),
     "search": (gettext_lazy("Search"), "source"),
     "sync": (gettext_lazy("Sync"), "source"),
     "reindex": (gettext_lazy("Re-index"), "source"),

@@ -204,7 +204,7 @@ class Visit:
             log.error("refused_too_late", code=error.code, detail=error.detail)
             return
         body = problem_body(error, instance=self.path, request_id=self.request_id)
-        named = {**problem_headers(error), "Content-Length": str(len(body))}
+        named = {**problem_headers(error, instance=self.path), "Content-Length": str(len(body))}
         if not isinstance(error, RateLimited):
             named["Connection"] = "close"
         headers = [(name.encode(), value.encode()) for name, value in named.items()]

@@ -46,6 +46,7 @@ from magnet.errors import (
     TooLarge,
 )
 from magnet.shape_faults import sentence
+from magnet.web.openai_problems import in_openai_words, speaks_openai
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +77,8 @@ def seconds_to_wait(error: MagnetError) -> int | None:
     return None if error.retry_after_seconds is None else max(1, math.ceil(error.retry_after_seconds))
 
 
-def problem_headers(error: MagnetError) -> dict[str, str]:
-    headers = {"Content-Type": CONTENT_TYPE}
+def problem_headers(error: MagnetError, *, instance: str = "") -> dict[str, str]:
+    headers = {"Content-Type": "application/json" if speaks_openai(instance) else CONTENT_TYPE}
     if (wait := seconds_to_wait(error)) is not None:
         headers["Retry-After"] = str(wait)
     if isinstance(error, NotSignedIn):
@@ -87,13 +88,15 @@ def problem_headers(error: MagnetError) -> dict[str, str]:
 
 def problem_body(error: MagnetError, *, instance: str = "", request_id: str = "") -> bytes:
     said = problem(error, instance=instance, request_id=request_id)
+    if speaks_openai(instance):
+        said = in_openai_words(said)
     # What a caller sent may stand in it, half a character as well.
     return json.dumps(said, ensure_ascii=False, default=plain_json).encode("utf-8", "replace")
 
 
 def problem_response(error: MagnetError, request: HttpRequest) -> HttpResponse:
     body = problem_body(error, instance=request.path, request_id=getattr(request, "request_id", ""))
-    response = HttpResponse(body, status=error.status, headers=problem_headers(error))
+    response = HttpResponse(body, status=error.status, headers=problem_headers(error, instance=request.path))
     # Our access log tells it already.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response

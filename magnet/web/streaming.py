@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,9 @@ class Event:
     number: int | None = None
 
 
+Frame = Callable[[Event, int | None], bytes]
+
+
 def wants_stream(request: HttpRequest) -> bool:
     return "text/event-stream" in request.headers.get("Accept", "")
 
@@ -64,13 +67,16 @@ def event_stream(
     heartbeat_seconds: float | None = None,
     instance: str = "",
     is_resumable: bool = False,
+    frame: Frame | None = None,
 ) -> StreamingHttpResponse:
     """The response that sends `events`; closing it, or a client that leaves, closes their generator.
 
     Resumable ones are kept elsewhere: there may be several answers in a row, and they end where their generator does.
+    `frame` writes an event in the words of another protocol; what that one does not tell is empty.
     """
     inbox = _Inbox(instance=instance, request_id=current_caller().request_id, is_resumable=is_resumable)
-    frames = _frames(events, inbox, heartbeat_seconds=heartbeat_seconds or HEARTBEAT_SECONDS)
+    seconds = heartbeat_seconds or HEARTBEAT_SECONDS
+    frames = _frames(events, inbox, heartbeat_seconds=seconds, frame=frame or _frame)
     response = StreamingHttpResponse(frames, content_type="text/event-stream; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     # Proxies that buffer would hand everything over at once.
@@ -91,7 +97,7 @@ def end_all() -> None:
 
 
 async def _frames(
-    events: AsyncIterator[Event], inbox: _Inbox, *, heartbeat_seconds: float
+    events: AsyncIterator[Event], inbox: _Inbox, *, heartbeat_seconds: float, frame: Frame
 ) -> AsyncGenerator[bytes, None]:
     reading = asyncio.create_task(_read(events, inbox))
     number = 0
@@ -103,7 +109,9 @@ async def _frames(
                 continue
             if taken := inbox.take():
                 counted = enumerate(taken, start=number + 1)
-                yield b"".join(_frame(event, event.number if inbox.is_resumable else step) for step, event in counted)
+                written = [frame(event, event.number if inbox.is_resumable else step) for step, event in counted]
+                if any(written):
+                    yield b"".join(written)
                 number += len(taken)
             if inbox.is_over:
                 return
