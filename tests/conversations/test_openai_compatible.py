@@ -227,6 +227,24 @@ def test_a_model_that_fails_in_mid_stream_is_told_as_an_error(client, model):
     assert (failed.value.code, failed.value.type) == ("provider_error", "server_error")
 
 
+def test_an_agent_is_refused_before_its_stream_begins(client, model):
+    acting.make_agent(acting.HOURS)
+    with pytest.raises(openai.UnprocessableEntityError) as refused:
+        client.chat.completions.create(model="agent/support", messages=[{"role": "user", "content": " "}], stream=True)
+    assert "The message is empty" in refused.value.message
+
+
+def test_an_answer_in_json_is_streamed_when_it_is_known_to_fit(client, model):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    PromptTemplate.objects.create_live(
+        slug="count",
+        name="Count",
+        settings={"prompt": "Count.", "response_format": "schema", "response_schema": schema},
+    )
+    model.script(Scripted(text='{"n": "many"}'), Scripted(text='{"n": 3}'))
+    assert text_of(client.chat.completions.create(model="prompt/count", messages=ASKED, stream=True)) == '{"n": 3}'
+
+
 # -- What can be asked -----------------------------------------------------------------------------------------------
 
 

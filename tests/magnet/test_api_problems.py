@@ -35,7 +35,6 @@ async def test_unknown_addresses(api):
     assert_problem(await api.get("/api/providers/"), 404, "not_found")
     assert_problem(await api.get("/api/providers/nobody"), 404, "not_found")
     assert_problem(await api.get("/schema/unknown"), 404, "not_found")
-    assert_problem(await api.get("/v1/unknown"), 404, "not_found")
 
 
 async def test_a_method_that_is_not_there(api):
