@@ -289,10 +289,12 @@ async def test_the_documentation_begins_with_what_callers_need_first(anonymous):
     paths = (await anonymous.get("/schema/openapi.json")).json()["paths"]
     tags = dict.fromkeys(tag for path in paths.values() for operation in path.values() for tag in operation["tags"])
     assert next(iter(paths)) == "/api/rag-tools/{slug}/answer"
-    tools = ["RAG tools", "Retrieval tools", "API tools", "API servers", "MCP servers"]
+    asked = ["RAG tools", "Retrieval tools", "Agents", "Conversations"]
+    used = ["API tools", "API servers", "MCP servers"]
     knowledge = ["Knowledge sources", "Documents", "Indexes", "Sync runs"]
-    assert list(tags)[:9] == tools + knowledge
-    assert "Prompt templates" in list(tags)[9:]
+    first = asked + used + knowledge
+    assert list(tags)[: len(first)] == first
+    assert "Prompt templates" in list(tags)[len(first) :]
 
 
 def test_the_scripts_of_the_documentation_are_served(live_api):
