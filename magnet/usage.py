@@ -12,8 +12,11 @@ from django.db.models.functions import Coalesce, TruncDate
 
 from magnet.models import Span, Trace
 
-# Work on indexes, previews and bare searches cost, but they are no questions that somebody waits to be answered.
-ANSWERS = ~Q(feature__in=("sync", "reindex", "comparison", "preview", "search", "analysis", "other"))
+# A question is answered by a RAG tool or in a turn of an agent; calls of tools and prompts, searches and syncs are not.
+ANSWERING = ("rag_tool", "agent")
+ANSWERED = Q(feature__in=ANSWERING, status=Trace.Status.OK)
+# Who asks a retrieval tool asks, too, and gets passages.
+QUESTIONS = Q(feature__in=(*ANSWERING, "retrieval_tool"))
 # A table on a page, and a file that a spreadsheet still opens.
 MAX_ROWS = 200
 
@@ -46,7 +49,10 @@ class Period:
 
 @dataclass(frozen=True)
 class Totals:
+    """`answered` are the questions among the calls that got their answer."""
+
     calls: int = 0
+    answered: int = 0
     errors: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
@@ -96,19 +102,19 @@ def totals_since(moment: datetime) -> Totals:
 
 
 def totals(traces: QuerySet[Any]) -> Totals:
-    """Calls, errors and times are of questions; tokens and cost are of everything."""
-    return Totals(**traces.aggregate(**_sums(ANSWERS)))
+    """Times are of answers, everything else is of all calls, as in the tables."""
+    return Totals(**traces.aggregate(**_sums(), **_answers()))
 
 
 def by_day(traces: QuerySet[Any], *, period: Period) -> list[Row]:
     """One row for each day of the period, quiet days included."""
-    found = traces.annotate(day=TruncDate("started_at")).values("day").annotate(**_sums(ANSWERS)).order_by("day")
+    found = traces.annotate(day=TruncDate("started_at")).values("day").annotate(**_sums(), **_answers()).order_by("day")
     by_date = {row.pop("day"): Totals(**row) for row in found}
     return [Row(day.isoformat(), by_date.get(day, Totals()), key=day) for day in period.days]
 
 
 def grouped(rows: QuerySet[Any], *names: str, label: Any) -> list[Row]:
-    found = rows.values(*names).annotate(**_sums()).order_by("-calls", *names)[:MAX_ROWS]
+    found = rows.values(*names).annotate(**_sums(), **_times()).order_by("-calls", *names)[:MAX_ROWS]
     return [_row(dict(row), names, label) for row in found]
 
 
@@ -121,13 +127,22 @@ def model_calls(period: Period) -> QuerySet[Any]:
     return period.rows(Span.objects.exclude(model=""))
 
 
-def _sums(counted: Q | None = None) -> dict[str, Any]:
+def _sums() -> dict[str, Any]:
     return {
-        "calls": Count("id", filter=counted),
-        "errors": Count("id", filter=Q(status=Trace.Status.ERROR) & (counted or Q())),
+        "calls": Count("id"),
+        "errors": Count("id", filter=Q(status=Trace.Status.ERROR)),
         "input_tokens": Coalesce(Sum(F("input_tokens")), 0),
         "output_tokens": Coalesce(Sum(F("output_tokens")), 0),
         "cost": Coalesce(Sum(F("cost")), Decimal(0)),
+    }
+
+
+def _answers() -> dict[str, Any]:
+    return {"answered": Count("id", filter=ANSWERED), **_times(ANSWERED)}
+
+
+def _times(counted: Q | None = None) -> dict[str, Any]:
+    return {
         "p50_ms": Percentile("duration_ms", share=0.5, filter=counted),
         "p95_ms": Percentile("duration_ms", share=0.95, filter=counted),
     }

@@ -164,7 +164,7 @@ def worker_notices(request: HttpRequest) -> Iterable[Notice]:
 def questions_panel(request: HttpRequest) -> Iterable[Panel]:
     if may_see_traces(request):
         questions: list[Any] = list(
-            Trace.objects.filter(usage.ANSWERS)
+            Trace.objects.filter(usage.QUESTIONS)
             .exclude(summary="")
             .only("id", "summary", "feature", "slug", "started_at", "status", "duration_ms", "cost")[:LAST_QUESTIONS]
         )

@@ -94,7 +94,12 @@ def charts_of(report: Report) -> list[Chart]:
     totals = [row.totals for row in report.by_day]
     slowest = max((total.p95_ms or 0 for total in totals), default=0)
     return [
-        bars(_("Calls"), [t.calls for t in totals], names=days, shown=[thousands(t.calls) for t in totals]),
+        bars(
+            _("Questions answered"),
+            [t.answered for t in totals],
+            names=days,
+            shown=[thousands(t.answered) for t in totals],
+        ),
         bars(_("Cost"), [float(t.cost) for t in totals], names=days, shown=[money(t.cost) for t in totals]),
         lines(
             _("Time to answer"),
@@ -102,7 +107,7 @@ def charts_of(report: Report) -> list[Chart]:
             names=days,
             top_label=milliseconds(slowest),
         ),
-        bars(_("Errors"), [t.errors for t in totals], names=days, shown=[thousands(t.errors) for t in totals]),
+        bars(_("Errors of all calls"), [t.errors for t in totals], names=days, shown=[thousands(t.errors) for t in totals]),
         bars(
             _("Tokens, those of searches included"),
             [t.tokens for t in totals],

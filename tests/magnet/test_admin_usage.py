@@ -45,10 +45,12 @@ def test_the_numbers_of_a_period_add_up(owner):
 
     report = owner.get(reverse("admin:usage")).context["report"]
 
-    assert (report.totals.calls, report.totals.errors, report.totals.tokens) == (4, 1, 75)
+    assert (report.totals.calls, report.totals.answered, report.totals.errors) == (5, 3, 1)
+    assert report.totals.tokens == 75
     assert report.totals.cost == Decimal("0.54")
-    assert (report.totals.p50_ms, round(report.totals.p95_ms)) == (250, 810)
-    assert [row.totals.calls for row in report.by_day] == [0, 0, 0, 0, 1, 0, 3]
+    assert (report.totals.p50_ms, round(report.totals.p95_ms)) == (200, 290)
+    assert [row.totals.answered for row in report.by_day] == [0, 0, 0, 0, 0, 0, 3]
+    assert [row.totals.errors for row in report.by_day] == [0, 0, 0, 0, 1, 0, 0]
     assert [(row.label, row.totals.calls) for row in report.by_tool] == [
         ("RAG tool: handbook", 4),
         ("Sync: handbook", 1),
@@ -56,7 +58,27 @@ def test_the_numbers_of_a_period_add_up(owner):
     assert [(row.label, row.totals.tokens) for row in report.by_model] == [("cloud: gpt", 45)]
 
 
-@pytest.mark.parametrize("feature", ["sync", "reindex", "comparison", "preview", "search", "other"])
+def test_only_done_answers_of_rag_tools_and_agents_are_questions_answered(owner):
+    for feature in ("rag_tool", "agent", "retrieval_tool", "api_tool", "mcp_tool", "prompt_template", "search"):
+        trace(feature=feature)
+    trace(feature="agent", status="cancelled")
+    for feature in ("rag_tool", "search", "api_tool"):
+        trace(feature=feature, status="error")
+
+    response, home = owner.get(reverse("admin:usage")), owner.get(reverse("admin:index"))
+
+    report = response.context["report"]
+    for totals in (report.totals, home.context["week"]):
+        assert (totals.answered, totals.calls, totals.errors) == (2, 11, 3)
+    for table in (report.by_tool, report.by_caller, report.by_day):
+        assert sum(row.totals.errors for row in table) == 3
+        assert sum(row.totals.calls for row in table) == 11
+    assert "<b>2</b><span>questions answered</span>" in response.content.decode()
+    assert "<b>3</b><span>errors in all calls</span>" in response.content.decode()
+    assert "<b>2</b><span>questions answered in 7 days</span>" in home.content.decode()
+
+
+@pytest.mark.parametrize("feature", ["api_tool", "mcp_tool", "prompt_template", "explain", "sync", "reindex", "comparison", "preview", "search", "other"])
 def test_work_that_nobody_asked_for_with_a_question_is_no_question(owner, feature):
     trace(summary="How do I reset it?")
     trace(feature=feature, summary="Work on Zephyr support", cost="0.5")
@@ -65,7 +87,7 @@ def test_work_that_nobody_asked_for_with_a_question_is_no_question(owner, featur
 
     (panel,) = [panel for panel in home.context["panels"] if panel.title == "Last questions"]
     assert [asked.summary for asked in panel.context["traces"]] == ["How do I reset it?"]
-    assert (home.context["week"].calls, home.context["week"].cost) == (1, Decimal("0.51"))
+    assert (home.context["week"].answered, home.context["week"].cost) == (1, Decimal("0.51"))
 
 
 def test_a_period_is_chosen_and_nonsense_falls_back_to_a_week(owner):
