@@ -107,7 +107,12 @@ def charts_of(report: Report) -> list[Chart]:
             names=days,
             top_label=milliseconds(slowest),
         ),
-        bars(_("Errors of all calls"), [t.errors for t in totals], names=days, shown=[thousands(t.errors) for t in totals]),
+        bars(
+            _("Errors of all calls"),
+            [t.errors for t in totals],
+            names=days,
+            shown=[thousands(t.errors) for t in totals],
+        ),
         bars(
             _("Tokens, those of searches included"),
             [t.tokens for t in totals],

@@ -78,7 +78,21 @@ def test_only_done_answers_of_rag_tools_and_agents_are_questions_answered(owner)
     assert "<b>2</b><span>questions answered in 7 days</span>" in home.content.decode()
 
 
-@pytest.mark.parametrize("feature", ["api_tool", "mcp_tool", "prompt_template", "explain", "sync", "reindex", "comparison", "preview", "search", "other"])
+@pytest.mark.parametrize(
+    "feature",
+    [
+        "api_tool",
+        "mcp_tool",
+        "prompt_template",
+        "explain",
+        "sync",
+        "reindex",
+        "comparison",
+        "preview",
+        "search",
+        "other",
+    ],
+)
 def test_work_that_nobody_asked_for_with_a_question_is_no_question(owner, feature):
     trace(summary="How do I reset it?")
     trace(feature=feature, summary="Work on Zephyr support", cost="0.5")
