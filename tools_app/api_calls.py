@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from magnet.database import cached
-from magnet.errors import FetchFailed, InvalidInput, NotConfigured, NotFound, ToolError, ToolTimedOut
+from magnet.errors import Conflict, FetchFailed, InvalidInput, NotConfigured, NotFound, ToolError, ToolTimedOut
 from magnet.json_schema import faults
 from magnet.outbound import async_http
 from magnet.outbound.http import Response, origin_of
@@ -53,7 +53,7 @@ class Called:
 
 
 async def load(slug: str) -> ApiTool:
-    """The tool with its server. Raises NotFound, and NotConfigured where it cannot be called."""
+    """The tool with its server. Raises NotFound, and Conflict where it may not be called now."""
     return await cached((FEATURE, slug), partial(read, slug))
 
 
@@ -62,10 +62,10 @@ def read(slug: str) -> ApiTool:
     if tool is None:
         raise NotFound(f"There is no API tool “{slug}”.")
     if tool.gone_at is not None:
-        raise NotConfigured(f"“{tool.name}” is no longer in the document of its API, so it is not called.")
+        raise Conflict(f"“{tool.name}” is no longer in the document of its API, so it is not called.")
     if not tool.is_enabled or not tool.server.is_active:
         off = f"“{tool.name}”" if not tool.is_enabled else f"The API server “{tool.server.name}”"
-        raise NotConfigured(f"{off} is switched off. Switch it on in the admin under Tools.")
+        raise Conflict(f"{off} is switched off. Switch it on in the admin under Tools.")
     return tool
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from magnet.database import cached
-from magnet.errors import InvalidInput, NotConfigured, NotFound, ToolError
+from magnet.errors import Conflict, InvalidInput, NotFound, ToolError
 from magnet.json_schema import faults
 from magnet.tracing import SpanRecord, current_trace, span, trace
 from tools_app import mcp_client
@@ -45,7 +45,7 @@ class Called:
 
 
 async def load(slug: str) -> McpTool:
-    """The tool “server/tool” with its server. Raises NotFound, and NotConfigured where it cannot be called."""
+    """The tool “server/tool” with its server. Raises NotFound, and Conflict where it may not be called now."""
     return await cached((FEATURE, slug), partial(read, slug))
 
 
@@ -56,7 +56,7 @@ def read(slug: str) -> McpTool:
     if tool is None:
         raise NotFound(f"There is no MCP tool “{slug}”. Write it as server/tool.")
     if refusal := why_not(tool):
-        raise NotConfigured(refusal)
+        raise Conflict(refusal)
     return tool
 
 

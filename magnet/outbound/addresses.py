@@ -26,6 +26,11 @@ LONGEST_HOST = 254
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # 127.1, 0x7f.1, 2130706433: what ends in a number is an address to the resolver, whatever it looks like.
 LOOKS_NUMERIC = re.compile(r"(^|\.)(0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
+# The second half of what a private address of an API or MCP server needs, as the API and as the form call it.
+SWITCH_OF_A_SERVER = (
+    "switch on allows_private_addresses for this server (in its form under “Limits and safety”: “May be at a private "
+    "address”)"
+)
 NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -88,16 +93,13 @@ def permitted(addresses: Iterable[str], *, host: str, port: int, allows_private:
     for address in unique:
         if is_public(address):
             continue
+        missing = [] if allows_private else [SWITCH_OF_A_SERVER]
         if not operator_allows(address, host=host, port=port):
+            missing.append(f"the operator can add {host} to MAGNET_ALLOWED_PRIVATE_HOSTS")
+        if missing:
             raise AddressRefused(
-                f"{host} is at {address}, which is not a public address, so it is not fetched. If it is one of your "
-                f"own systems, the operator can add {host} to MAGNET_ALLOWED_PRIVATE_HOSTS.",
-                host=host,
-            )
-        if not allows_private:
-            raise AddressRefused(
-                f"{host} is at {address}, which is not a public address, so it is not called: allow private addresses "
-                "for this server first.",
+                f"{host} is at {address}, which is not a public address, so it is not called. If it is one of your "
+                f"own systems, {', and '.join(missing)}.",
                 host=host,
             )
     return unique

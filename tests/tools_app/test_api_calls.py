@@ -7,7 +7,7 @@ import json
 import pytest
 
 from magnet.database import in_database
-from magnet.errors import AddressRefused, InvalidInput, NotConfigured, NotFound, ToolError, ToolTimedOut
+from magnet.errors import AddressRefused, Conflict, InvalidInput, NotFound, ToolError, ToolTimedOut
 from tests.fake_website import Page, fake_website
 from tests.fixtures_api_tools import as_json, query_of, server, stored, tool
 from tests.magnet.test_transport import authority_for
@@ -292,10 +292,12 @@ async def test_a_redirect_of_a_writing_call_is_not_followed(fake_api):
 
 async def test_a_private_address_needs_the_operator_and_the_server(fake_api, settings):
     row = tool(server(fake_api, allows_private_addresses=False))
-    with pytest.raises(AddressRefused, match="allow private addresses for this server"):
+    with pytest.raises(AddressRefused, match=r"switch on allows_private_addresses.*Limits and safety"):
         await called(row)
 
     settings.ALLOWED_PRIVATE_HOSTS = []
+    with pytest.raises(AddressRefused, match=r"allows_private_addresses.*and the operator.*PRIVATE_HOSTS"):
+        await called(row)
     row.server.allows_private_addresses = True
     with pytest.raises(AddressRefused, match="MAGNET_ALLOWED_PRIVATE_HOSTS"):
         await called(row)
@@ -356,7 +358,7 @@ async def test_a_model_reads_the_note_first_and_never_too_much(fake_api):
 
 async def test_tools_that_are_off_or_not_there_say_so(fake_api):
     await in_database(stored, tool(server(fake_api), is_enabled=False))
-    with pytest.raises(NotConfigured, match="is switched off"):
+    with pytest.raises(Conflict, match="is switched off"):
         await api_calls.load("find-orders")
     with pytest.raises(NotFound, match="nowhere"):
         await api_calls.load("nowhere")

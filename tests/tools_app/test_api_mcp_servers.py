@@ -78,7 +78,7 @@ async def test_a_tool_is_offered_to_models_once_it_is_approved(api, weather):
     assert sorted(found["new"]) == ["fail", "large", "picture", "secret", "slow", "weather"]
 
     early = await run(api, "weather", {"city": "Riga"})
-    assert (early.status_code, early.json()["code"]) == (503, "not_configured")
+    assert (early.status_code, early.json()["code"]) == (409, "conflict")
     assert "is not approved yet" in early.json()["detail"]
 
     tool = await tool_named(api, "weather")

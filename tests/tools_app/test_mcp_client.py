@@ -229,7 +229,7 @@ async def test_a_redirect_to_a_private_address_is_not_followed(mcp_process, way)
 @pytest.mark.parametrize("way", WAYS)
 async def test_private_addresses_are_called_only_where_both_allow_it(mcp_process, settings, way):
     process = mcp_process(way)
-    with pytest.raises(AddressRefused, match="allow private addresses for this server first"):
+    with pytest.raises(AddressRefused, match=r"switch on allows_private_addresses.*Limits and safety"):
         await mcp_client.listed(mcp_server(process, allows_private_addresses=False))
 
     settings.ALLOWED_PRIVATE_HOSTS = []
