@@ -3,6 +3,7 @@ import { element, read, token } from "../magnet/requests.js";
 import { events } from "../magnet/event_source.js";
 import { answerElements } from "../tools_app/answer_text.js";
 import { passageCard, passageUrl } from "../tools_app/passage_card.js";
+import { tellUnsaved } from "../magnet/unsaved.js";
 
 const ANY_ID = "00000000-0000-0000-0000-000000000000";
 const panel = document.querySelector("[data-try-agent]");
@@ -10,7 +11,6 @@ const form = panel.querySelector("[data-ask]");
 const message = form.querySelector("textarea");
 const talk = panel.querySelector("[data-talk]");
 const stop = panel.querySelector("[data-stop]");
-const hint = panel.querySelector("[data-hint]");
 const problem = panel.querySelector("[data-error]");
 const welcome = [...talk.children];
 const kinds = { greeting: "A greeting", farewell: "A farewell", unclear: "Unclear what is meant", off_topic: "Fits no topic" };
@@ -47,9 +47,7 @@ panel.querySelector("[data-samples]")?.addEventListener("click", (event) => {
   message.value = button.textContent;
   form.requestSubmit();
 });
-document.getElementById(panel.dataset.form)?.addEventListener("input", (event) => {
-  if (!panel.contains(event.target)) hint.textContent = "Save the draft to try your changes.";
-});
+tellUnsaved(panel, document.getElementById(panel.dataset.form));
 
 async function take(turn) {
   asking?.abort();
@@ -58,7 +56,6 @@ async function take(turn) {
   const reply = new Reply(turn);
   stop.hidden = false;
   problem.hidden = true;
-  hint.textContent = "";
   try {
     const response = await send(turn, mine.signal);
     for await (const { name, data } of events(response.body)) reply.take(name, data);

@@ -4,6 +4,7 @@ import { answerElements } from "./answer_text.js";
 import { feedbackBar } from "./feedback.js";
 import { passageCard, passageUrl } from "./passage_card.js";
 import { events } from "../magnet/event_source.js";
+import { tellUnsaved } from "../magnet/unsaved.js";
 
 const ANY_ID = "00000000-0000-0000-0000-000000000000";
 const panel = document.querySelector("[data-try-it]");
@@ -35,9 +36,7 @@ question.addEventListener("keydown", (event) => {
   form.requestSubmit();
 });
 stop.addEventListener("click", () => asking?.abort());
-document.getElementById(panel.dataset.form)?.addEventListener("input", () => {
-  hint.textContent = "Save the draft to try your changes.";
-});
+tellUnsaved(panel, document.getElementById(panel.dataset.form));
 
 async function ask(said) {
   if (!said) {

@@ -1,6 +1,7 @@
 // "Try it" of a retrieval tool: a question over the very path that callers use; the passages, and what each stage did.
 import { element, get, read, token } from "../magnet/requests.js";
 import { number, passageCard, passageUrl } from "./passage_card.js";
+import { tellUnsaved } from "../magnet/unsaved.js";
 
 const ANY_ID = "00000000-0000-0000-0000-000000000000";
 const STAGES = {
@@ -39,9 +40,7 @@ question.addEventListener("keydown", (event) => {
   event.preventDefault();
   form.requestSubmit();
 });
-document.getElementById(panel.dataset.form)?.addEventListener("input", () => {
-  hint.textContent = "Save the draft to try your changes.";
-});
+tellUnsaved(panel, document.getElementById(panel.dataset.form));
 
 async function search(said) {
   if (!said) {
