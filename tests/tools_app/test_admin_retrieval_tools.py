@@ -108,6 +108,11 @@ def test_a_field_that_no_document_has_is_said_when_it_is_saved(owner, tool):
 
     said = errors_of(response)["fixed_filter"][0]
     assert said.startswith("There is no field “counrty” to filter by. There are ")
+    page = response.content.decode()
+    linked = re.search(r'class="errornote.*?href="#(.*?)">(.*?)</a>: (.*?)</li>', page, re.DOTALL)
+    assert linked
+    assert f' id="{linked[1]}"' in page
+    assert linked[3].startswith("There is no field “counrty”")
     assert "country (text)" in said
     wrong = save(owner, tool, fixed_filter=[row("year", "gte", "many")])
     assert "“year” is a number" in errors_of(wrong)["fixed_filter"][0]
