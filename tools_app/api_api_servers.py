@@ -137,7 +137,9 @@ def _given(sent: dict[str, Any]) -> dict[str, Any]:
 def _prove(server: ApiServer, body: ApiServerChanges) -> None:
     """The settings of the sign-in, and its secrets where some are sent, which the row takes over."""
     if server.auth_kind not in AUTHS:
-        raise InvalidInput("There is no such sign-in.", errors={"auth_kind": [f"Use {', '.join(AUTHS)}."]})
+        raise InvalidInput.in_fields(
+            {"auth_kind": [f"There is no sign-in “{server.auth_kind}”. Use {', '.join(AUTHS)}."]}
+        )
     kind = auth_kind(server.auth_kind)
     configuration.prove(kind.Config, server.auth_config, field="auth_config")
     if body.secrets:

@@ -179,9 +179,13 @@ def _given(sent: dict[str, Any]) -> dict[str, Any]:
 def _prove(server: McpServer, body: McpServerChanges) -> None:
     """The settings of the way and of the sign-in, and secrets where some are sent, which the row takes over."""
     if server.transport not in TRANSPORTS:
-        raise InvalidInput("There is no such way.", errors={"transport": [f"Use {', '.join(TRANSPORTS)}."]})
+        raise InvalidInput.in_fields(
+            {"transport": [f"There is no way “{server.transport}”. Use {', '.join(TRANSPORTS)}."]}
+        )
     if server.auth_kind not in SIGN_INS:
-        raise InvalidInput("There is no such sign-in.", errors={"auth_kind": [f"Use {', '.join(SIGN_INS)}."]})
+        raise InvalidInput.in_fields(
+            {"auth_kind": [f"There is no sign-in “{server.auth_kind}”. Use {', '.join(SIGN_INS)}."]}
+        )
     transport, auth = server.transport_class, auth_kind(server.auth_kind)
     configuration.prove(transport.Config, server.config, field="config")
     configuration.prove(auth.Config, server.auth_config, field="auth_config")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.db import connection
@@ -215,6 +216,9 @@ async def test_what_does_not_fit_names_its_field(api, body, field):
 
     assert refused.status_code == 422, refused.text
     assert field in refused.json()["errors"], refused.json()
+    if field in ("transport", "auth_kind"):
+        assert f"{field}: There is no " in refused.json()["detail"]
+        assert re.search("Use (none, key_in_header, .*|streamable_http, sse, stdio)\\.", refused.json()["detail"])
 
 
 async def test_each_right_is_of_its_own(api, weather, issue_key):
