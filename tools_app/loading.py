@@ -12,13 +12,10 @@ from magnet.database import cached
 from magnet.default_prompts import RAG_ANSWER
 from magnet.errors import NotConfigured, NotFound
 from magnet.models import AIModel, PromptTemplate
-from magnet.prompt_parts import variables_of
 from magnet.prompts import LoadedPrompt
 from tools_app.models import RagTool, RagToolVersion
+from tools_app.models.answer_prompts import fault_in
 from tools_app.retrieval_loading import LoadedRetrieval, generations_of, retrieval_of
-
-# What answering fills into a prompt template.
-VARIABLES = frozenset({"question", "passages"})
 
 
 @dataclass(frozen=True)
@@ -84,17 +81,13 @@ def read(slug: str, *, version: int | None, draft: bool) -> LoadedTool:
 
 
 def read_prompt(version: RagToolVersion) -> LoadedPrompt:
-    """Raises NotConfigured where it needs what nobody will fill in: a misspelt variable, most likely."""
+    """Raises NotConfigured where no RAG tool can use the template as it is now."""
     named: PromptTemplate | None = version.prompt_template
     prompt = prompts.read(named.slug if named is not None else RAG_ANSWER.slug)
-    mentioned = variables_of(prompt.instructions + prompt.prompt)
-    needed = {variable.name for variable in prompt.variables if variable.is_needed}
-    unknown = sorted(mentioned & needed - VARIABLES - declared_by(prompt.slug))
-    if unknown:
-        raise NotConfigured(
-            f"The prompt template “{prompt.name}” has {{{unknown[0]}}}, which no RAG tool fills in. "
-            "Use {question} and {passages}, and publish the template."
-        )
+    texts = f"{prompt.instructions}\n{prompt.prompt}"
+    fault = fault_in(prompt.name, texts, variables=prompt.variables, declared=declared_by(prompt.slug))
+    if fault:
+        raise NotConfigured(fault)
     return prompt
 
 

@@ -13,7 +13,8 @@ from magnet.prompt_parts import values_for
 from magnet.providers.base import ChatMessage, ChatRequest, Evidence
 from tools_app.answers import CitedPassage, place_of
 from tools_app.citations import without_markers
-from tools_app.loading import VARIABLES, LoadedTool
+from tools_app.loading import LoadedTool
+from tools_app.models.answer_prompts import VARIABLES
 
 # The longest answer where nobody set one, and what instructions and delimiters take.
 ANSWER_TOKENS, FRAME_TOKENS = 1_000, 600

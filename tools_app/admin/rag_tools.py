@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,11 +16,12 @@ from unfold.decorators import display
 
 from magnet import feedback
 from magnet.admin.menu import TOOLS, MenuEntry
-from magnet.models import AIModel, Publication
+from magnet.models import AIModel, PromptTemplate, Publication
 from tools_app.admin import presentation, retrieval_fields
 from tools_app.admin.answer_fields import ANSWER_FIELDS
 from tools_app.admin.retrieval_form import RetrievalAdmin
-from tools_app.models import RagTool, RagToolSource
+from tools_app.models import RagTool, RagToolSource, RagToolVersion
+from tools_app.models.answer_prompts import unfit_templates
 
 LIST = "admin:tools_app_ragtool_changelist"
 # Filled in by the page's script for each passage.
@@ -58,7 +60,10 @@ class RagToolAdmin(RetrievalAdmin):
             return ANSWER_FIELDS[name]()
         if name == "sample_questions":
             return presentation.sample_questions_field()
-        return super().setting_field(request, name)
+        field = super().setting_field(request, name)
+        if name == "prompt_template" and isinstance(field, forms.ModelChoiceField):
+            field.queryset = choosable_templates()
+        return field
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         tool = kwargs.get("obj")
@@ -70,6 +75,13 @@ class RagToolAdmin(RetrievalAdmin):
         if name == "sample_questions":
             return presentation.sample_questions_in_words(version)
         return super().in_words(version, name)
+
+
+def choosable_templates() -> QuerySet[PromptTemplate]:
+    """Those that a RAG tool can use, and those in use: a form must not drop unseen what was chosen before."""
+    in_use = RagToolVersion.objects.filter(prompt_template=OuterRef("pk"))
+    rows: QuerySet[PromptTemplate] = PromptTemplate.objects.filter(~Q(pk__in=unfit_templates()) | Exists(in_use))
+    return rows
 
 
 def try_it_context(tool: Any) -> dict[str, Any]:

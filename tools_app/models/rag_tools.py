@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,7 @@ from knowledge.models import KnowledgeSource
 from magnet.models import AIModel, PromptTemplate
 from magnet.models.versions import Version, Versioned, VersionedQuerySet
 from tools_app.models.answer_checks import ANSWER_CHECK_SETTINGS, AnswerChecks
+from tools_app.models.answer_prompts import fault_of
 from tools_app.models.presentation import PRESENTATION_SETTINGS, Presentation
 from tools_app.models.retrieval_settings import RETRIEVAL_SETTINGS, RetrievalSettings
 
@@ -81,6 +83,12 @@ class RagToolVersion(Version, RetrievalSettings, AnswerChecks, Presentation):
         verbose_name = _("version of a RAG tool")
         verbose_name_plural = _("versions of RAG tools")
         constraints = [models.UniqueConstraint(fields=["identity", "number"], name="rag_tool_version_number_is_unique")]
+
+    def clean(self) -> None:
+        super().clean()
+        # Once more at each question: a template may change after this.
+        if self.prompt_template is not None and (fault := fault_of(self.prompt_template)):
+            raise ValidationError({"prompt_template": fault})
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "sources": self.source_slugs()}
