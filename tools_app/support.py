@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from magnet import language
 from magnet.providers import local_embeddings
-from magnet.providers.sentences import sentences
 from tools_app.claims import Claim, claims_in
+from tools_app.premises import Citable, Premise, Row, is_quoted
 from tools_app.wording import OPPOSITE_OF, Wording, stem_in
 
 # Chosen on the odd half of tests/data/support.txt, proven on the even one.
@@ -29,22 +29,9 @@ SAME_MATTER, SAME_MATTER_FOR_NUMBERS, SAME_MATTER_FOR_OPPOSITES = 0.6, 0.8, 0.5
 # In these languages every noun has a capital.
 CAPITAL_NOUNS = frozenset({"de"})
 # An answer is a page at most; what is longer is not looked at, so that no model can keep us busy.
-MOST_CLAIMS, MOST_WINDOWS = 60, 120
+MOST_CLAIMS = 60
 UNCITED = "It cites no passage."
 MOST_NAMED = 3
-
-
-class Citable(Protocol):
-    """A passage under its number, as answers have it."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def heading(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -73,7 +60,7 @@ class Sentence:
 
 def check(text: str, passages: Sequence[Citable]) -> tuple[Sentence, ...]:
     """The sentences of a checked answer that state something, each held against the passages that it cites."""
-    by_number = {passage.number: _Premise.of(passage) for passage in passages}
+    by_number = {passage.number: Premise.of(passage) for passage in passages}
     claims = [claim for claim in claims_in(text) if claim.is_statement][:MOST_CLAIMS]
     spoken = language.detect(text)
     trials = [_Trial.of(claim, by_number, language=spoken) for claim in claims]
@@ -92,43 +79,24 @@ def _judged(claim: Claim, trial: _Trial | None) -> Sentence:
     return Sentence(claim.start, claim.end, trial.numbers, supported, score, reason)
 
 
-# -- The passages ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Premise:
-    """A passage and its sentences. `frame` is its title and heading, which go with each of them."""
-
-    whole: Wording
-    frame: Wording
-    singles: tuple[Wording, ...]
-
-    @classmethod
-    def of(cls, passage: Citable) -> _Premise:
-        frame = f"{passage.title} {passage.heading}".strip()
-        said = [part for line in passage.text.splitlines() for part in sentences(line.strip(" #>*-|"))][:MOST_WINDOWS]
-        whole = Wording(f"{frame} {passage.text}")
-        return cls(whole, Wording(frame), tuple(map(Wording, said)) or (whole,))
-
-
 # -- One sentence ------------------------------------------------------------------------------------------------
 
 
 class _Trial:
     """A sentence beside what bears it out best."""
 
-    def __init__(self, claim: Claim, numbers: tuple[int, ...], premises: Sequence[_Premise], *, language: str) -> None:
+    def __init__(self, claim: Claim, numbers: tuple[int, ...], premises: Sequence[Premise], *, language: str) -> None:
         self.claim, self.numbers, self.premises, self.language = claim, numbers, premises, language
         self.said = Wording(claim.text)
         self.weights = self._weights()
         self.total = sum(self.weights.values()) + NAME_WEIGHT * len(self.said.numbers)
         self.singles = [single for premise in premises for single in premise.singles]
-        self.single = self.singles[0]
+        self.premise, self.single = premises[0], self.singles[0]
         self.share, self.window = self._best()
         self.meaning = 0.0
 
     @classmethod
-    def of(cls, claim: Claim, by_number: Mapping[int, _Premise], *, language: str) -> _Trial | None:
+    def of(cls, claim: Claim, by_number: Mapping[int, Premise], *, language: str) -> _Trial | None:
         """None where there is nothing to hold it against."""
         numbers = claim.citations or claim.nearby
         premises = [by_number[number] for number in numbers if number in by_number]
@@ -147,14 +115,14 @@ class _Trial:
             for index, single in enumerate(premise.singles):
                 share = self._share(found[index])
                 if share > best_single:
-                    best_single, self.single = share, single
+                    best_single, self.premise, self.single = share, premise, single
                 best = max(best, (share, single.text))
-                if index:
+                if index and not isinstance(single, Row):
                     pair = PAIR_FACTOR * self._share(found[index - 1] | found[index])
                     best = max(best, (pair, f"{premise.singles[index - 1].text} {single.text}"))
         return best
 
-    def _found(self, window: Wording, premise: _Premise) -> frozenset[str]:
+    def _found(self, window: Wording, premise: Premise) -> frozenset[str]:
         words = [word for word in self.weights if window.has(word) or premise.frame.has(word)]
         return frozenset(words) | (self.said.numbers & (window.numbers | premise.frame.numbers))
 
@@ -165,6 +133,11 @@ class _Trial:
     # -- The verdict ------------------------------------------------------------------------------------------
 
     def verdict(self) -> tuple[float, bool | None, str]:
+        found = self._found_out()
+        # Looked at last, because it takes the passages apart once more.
+        return found if found[1] or not is_quoted(self.claim.text, self.premises) else (1.0, True, "")
+
+    def _found_out(self) -> tuple[float, bool | None, str]:
         missing = self.missing()
         score = WORDS_WEIGHT * self.share + MEANING_WEIGHT * self.meaning
         if missing:
@@ -189,7 +162,9 @@ class _Trial:
         return missing[:MOST_NAMED] or self._other_measures()
 
     def _other_measures(self) -> list[str]:
-        """“199 dollars” where the sentence about the same matter says “49 dollars”."""
+        """“199 dollars” where the sentence about the same matter says “49 dollars”, or another row of the table."""
+        if isinstance(self.single, Row) and not self.single.lacking(self.said.names):
+            return sorted(self.said.numbers & self.premise.numbers_of_other_rows(self.single))[:MOST_NAMED]
         if self._share_of_words(self.said, self.single) <= SAME_MATTER_FOR_NUMBERS:
             return []
         there = self.single.measures

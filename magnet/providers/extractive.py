@@ -60,9 +60,18 @@ def answer(question: str, *, evidence: Sequence[Evidence], max_sentences: int = 
 def quoted_start(evidence: Sequence[Evidence]) -> str:
     """Passages of nothing but code or headings: the beginning of the first one."""
     for passage in evidence:
-        if text := " ".join(passage.text.split())[:300]:
+        if text := start_of(passage.text):
             return f"{text} [{passage.number}]"
     return ""
+
+
+def start_of(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
+def quotes(text: str) -> list[str]:
+    """All that an answer may quote of a passage: its pieces, or where it has none its beginning."""
+    return [piece.text for piece in quotables(text)] or [start_of(text)]
 
 
 def scored(question: str, candidates: Sequence[Candidate]) -> list[float]:
