@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from magnet import transfer
@@ -21,6 +22,7 @@ BADGES = {
     "missing": ("failed", _("Something is missing")),
     "refused": ("failed", _("Does not fit")),
 }
+STATES = {"live": _("Live"), "draft": _("Draft")}
 
 
 def export_one(request: HttpRequest, obj: Any) -> HttpResponseBase:
@@ -60,12 +62,31 @@ def move_page(request: HttpRequest) -> HttpResponseBase:
             if "apply" in request.POST and (done := _applied(request, document, publish=context["publish"])):
                 return done
             plan = transfer.plan(transfer.read(document), publish=context["publish"])
-            context |= {"plan": plan, "rows": [(step, *BADGES[step.state]) for step in plan.steps]}
+            context |= {"plan": plan, "rows": [(step, *BADGES[step.state], _changes(step)) for step in plan.steps]}
         except MagnetError as error:
             messages.error(request, error.detail)
     request.current_app = admin.site.name  # type: ignore[attr-defined]  # as Django's own admin views do
     shown = {**admin.site.each_context(request), "title": _("Move configuration"), **context}
     return TemplateResponse(request, "magnet/move.html", shown)
+
+
+def _changes(step: transfer.Step) -> list[tuple[str, str, str]]:
+    """Each field as its form calls it, with what it is and what it would be; those of something new say nothing."""
+    if step.state != "change":
+        return []
+    kind = transfer.KINDS[step.reference.kind]
+    return [(_label(kind, change.field), change.before, change.after) for change in step.changes]
+
+
+def _label(kind: transfer.Kind, field: str) -> str:
+    """Such as “Draft: number of passages” for draft.passage_count."""
+    state, _dot, name = field.rpartition(".")
+    model = kind.model if not state else kind.model.version_model()  # type: ignore[attr-defined]  # they are Versioned
+    try:
+        label = str(getattr(model._meta.get_field(name), "verbose_name", name))
+    except FieldDoesNotExist:
+        label = name.replace("_", " ")
+    return capfirst(f"{STATES[state]}: {label}" if state in STATES else label)
 
 
 def _given(request: HttpRequest) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from magnet import configuration
 from magnet.errors import InvalidInput
@@ -16,6 +17,10 @@ from magnet.transfer.rights import demand
 
 NOTE = "Imported"
 STATES = ("live", "draft")
+ONLY_LIVE_TAKEN = gettext_noop(
+    "The file has a live version and a draft, and there is room for one draft here: it gets what is live in the file. "
+    "For the draft in the file, publish that first, then import the file again."
+)
 
 
 class VersionedKind(Kind):
@@ -68,7 +73,7 @@ class VersionedKind(Kind):
             else:
                 self.take_draft(row, live, order)
                 if draft is not None:
-                    order.notes.append(_("Its draft is left out until what is live there has been published here."))
+                    order.notes.append(_(ONLY_LIVE_TAKEN))
                 return row
         if draft is not None:
             self.take_draft(row, draft, order)

@@ -57,7 +57,8 @@ def test_a_file_is_looked_at_and_then_imported(owner, house):
 
     upload = SimpleUploadedFile("desk.yaml", file.encode())
     plan = owner.post(MOVE, {"file": upload, "publish": "on"}).content.decode()
-    assert "live.passage_count" in plan
+    assert "<b>Live: passages</b>" in plan
+    assert re.search(r'>5</del> → <ins class="mg-long">7</ins>', plan)
     assert RagTool.objects.get().live.passage_count == 5
     done = owner.post(MOVE, {"document": file, "publish": "on", "apply": "1"}, follow=True).content.decode()
 
@@ -92,3 +93,12 @@ def test_a_plan_that_is_out_of_date_is_shown_anew_and_not_carried_out(owner, hou
     assert "Look at it once more" in page
     assert "What the import would do" in page
     assert RagTool.objects.get().description == "Y"
+
+
+def test_a_plan_says_which_of_two_versions_becomes_the_only_draft(owner, house):
+    file = "magnet: 1\nrag-tools: {help-desk: {live: {passage_count: 7}, draft: {passage_count: 9}}}"
+
+    page = owner.post(MOVE, {"document": file}).content.decode()
+
+    assert "For the draft in the file, publish that first, then import the file again." in page
+    assert "<b>Draft: passages</b>" in page
