@@ -48,6 +48,9 @@ class ExplanationOut(BaseModel):
     reason: str
     setting: str
     setting_url: str
+    # What is in the way after that, where changing the first setting alone would not bring the document in.
+    next_setting: str
+    next_setting_url: str
     document: DocumentNameOut | None
     # In a turn of an agent: the function by which it searched, of several searches the one in which it got furthest.
     call: str

@@ -16,8 +16,8 @@ from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
 from magnet.callers import current_caller
 from magnet.database import in_database
 from magnet.errors import InvalidInput, NotAllowed
-from magnet.models import Span
-from tools_app import recorded, setting_links
+from magnet.models import Provider, Span
+from tools_app import next_settings, recorded, setting_links
 from tools_app.explanations import (
     DocumentName,
     Explanation,
@@ -29,7 +29,7 @@ from tools_app.explanations import (
     moment,
     ranks_in_words,
 )
-from tools_app.recorded import Recorded
+from tools_app.recorded import Recorded, Weighed
 from tools_app.replaying import replayed
 
 # Whoever may read traces is told of titles only where they may also read the sources.
@@ -48,6 +48,8 @@ class Case:
     chunks: frozenset[int]
     tool: Any
     chunk_count: int
+    # Written by the built-in answerer.
+    is_quoted: bool
 
     @property
     def has_changed(self) -> bool:
@@ -82,6 +84,8 @@ async def explain(trace_id: UUID, document: str) -> Explanation:
         finding.reason + further,
         finding.setting,
         finding.setting_url,
+        finding.next_setting,
+        finding.next_setting_url,
         document=DocumentName.of(case.document),
         facts=tuple(facts),
         call=case.record.call,
@@ -158,7 +162,8 @@ def _unknown(said: str) -> Explanation:
         )
     names = tuple(map(DocumentName.of, document_names.similar(said))) if _may_read_titles() else ()
     reason = "Never synced: no source has a document of this title, address or id."
-    return Explanation("never_synced", f"{reason} Similar titles are listed." if names else reason, documents=names)
+    reason += " Similar titles are listed." if names else " Sync the source that has it, or upload it."
+    return Explanation("never_synced", reason, "source", setting_links.of_sources(), documents=names)
 
 
 def _may_read_titles() -> bool:
@@ -185,6 +190,7 @@ def _case(record: Recorded, document: Document, indexes: dict[int, KnowledgeInde
         frozenset(chunks.values_list("pk", flat=True)),
         setting_links.tool_of(record.feature, record.slug, record.versions),
         sum(each.chunk_count for each in indexes.values()),
+        Provider.objects.filter(slug=record.answered_by, kind="local").exists(),
     )
 
 
@@ -203,6 +209,9 @@ def _was_shown(case: Case) -> Finding | None:
         return Finding("cited", f"The answer cites it as {', '.join(f'[{number}]' for number in named)}.")
     others = ", ".join(f"[{number}]" for number in sorted(cited)) or "nothing"
     said = f"In the prompt as {_passages(numbers)}, but not cited: the answer cites {others}."
+    if case.is_quoted:
+        said += " The built-in answerer quotes what fits best and reads no prompt: connect a language model."
+        return Finding("not_cited", said, "language_model", setting_links.of_providers())
     return Finding("not_cited", said, **case.setting("prompt_template"))
 
 
@@ -219,7 +228,8 @@ def _was_dropped(case: Case) -> Finding | None:
         if ours:
             rank, score = min(ours)
             reason, setting = dropped_in_words(stage.name, rank=rank, score=score, setting=stage.setting)
-            return Finding(stage.name, reason, **case.setting(setting))
+            finding = Finding(stage.name, reason, **case.setting(setting))
+            return _with_next(case, finding, rank=rank, score=score)
     return None
 
 
@@ -230,20 +240,41 @@ def _was_weighed(case: Case) -> Finding | None:
     if not ours:
         return None
     best = min(ours, key=lambda weighed: weighed.place)
+    if record.stages and (best.place > record.limit or best.score >= record.minimum_score or record.is_boosted):
+        finding = _cut_by_search(case, best)
+    else:
+        finding = _left_out(case, best)
+    return _with_next(case, finding, rank=best.place, score=best.score)
+
+
+def _cut_by_search(case: Case, best: Weighed) -> Finding:
+    record = case.record
+    ranks = ranks_in_words(best.semantic_place, best.word_place, mode=record.mode, beyond=len(record.weighed))
+    said = f"Weighed, and not good enough: {ranks}, place {best.place} together; the first {record.limit} went on."
+    return Finding("search", said, **case.setting(next_settings.cut_by(record)))
+
+
+def _left_out(case: Case, best: Weighed) -> Finding:
+    """Where no stages are kept: a search takes the first of those that it weighed, and of them what scores enough."""
+    record = case.record
     used: dict[str, Any] = {"minimum_score": record.minimum_score, "passage_count": record.limit}
-    if best.score < record.minimum_score and not record.is_boosted:
-        stage = "minimum_score"
-    elif record.stages:
-        ranks = ranks_in_words(best.semantic_place, best.word_place, mode=record.mode, beyond=len(record.weighed))
-        said = f"Weighed, and not good enough: {ranks}, place {best.place} together; the first {record.limit} went on."
-        return Finding("search", said, **case.setting("passage_count"))
-    elif best.place > record.limit:
+    if best.place > record.limit:
         stage = "passages"
+    elif best.score < record.minimum_score:
+        stage = "minimum_score"
     else:
         stage = "budget"
         used |= {"context_tokens": getattr(_version(case), "context_tokens", "…")}
     reason, setting = dropped_in_words(stage, rank=best.place, score=best.score, setting=used)
     return Finding(stage, reason, **case.setting(setting))
+
+
+def _with_next(case: Case, finding: Finding, *, rank: int, score: float) -> Finding:
+    name, said = next_settings.after(finding, case.record, rank=rank, score=score) if finding.setting else ("", "")
+    if not name:
+        return finding
+    url = case.setting(name)["setting_url"]
+    return replace(finding, reason=finding.reason + said, next_setting=name, next_setting_url=url)
 
 
 def _version(case: Case) -> Any:

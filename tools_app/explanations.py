@@ -47,12 +47,17 @@ class DocumentName:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; `setting` is the name of a field, `setting_url` the page where it stands."""
+    """What one check found; `setting` is the name of a field, `setting_url` the page where it stands.
+
+    `next_setting` is what is in the way after that: changing the first alone would not bring the document in.
+    """
 
     stage: str
     reason: str
     setting: str = ""
     setting_url: str = ""
+    next_setting: str = ""
+    next_setting_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ class Explanation(Finding):
             "reason": self.reason,
             "setting": self.setting,
             "setting_url": self.setting_url,
+            "next_setting": self.next_setting,
+            "next_setting_url": self.next_setting_url,
             "document": self.document.as_json() if self.document else None,
             "facts": [{"name": name, "value": value} for name, value in self.facts],
             "call": self.call,

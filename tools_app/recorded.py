@@ -82,6 +82,8 @@ class Recorded:
     shown: tuple[Shown, ...] = ()
     # Numbers of passages; None where no answer was written.
     cited: frozenset[int] | None = None
+    # The provider whose model wrote the answer.
+    answered_by: str = ""
 
     @property
     def is_boosted(self) -> bool:
@@ -175,6 +177,7 @@ def recorded(trace: Trace, spans: Sequence[Span], *, versions: Mapping[str, Any]
         stages=stages,
         shown=_shown(spans),
         cited=_cited(spans),
+        answered_by=_answered_by(spans),
     )
 
 
@@ -224,6 +227,12 @@ def _cited(spans: Sequence[Span]) -> frozenset[int] | None:
     """By the last answer, whose passages are the ones that were shown."""
     checked = next((span for span in reversed(spans) if span.name == CITATIONS), None)
     return None if checked is None else frozenset(checked.attributes.get("cited") or ())
+
+
+def _answered_by(spans: Sequence[Span]) -> str:
+    """By the last model that wrote before the citations were checked: others may judge the answer after that."""
+    checked = next((place for place, span in enumerate(spans) if span.name == CITATIONS), len(spans))
+    return next((str(span.provider) for span in reversed(spans[:checked]) if span.kind == "chat"), "")
 
 
 def _out(span: Span) -> dict[str, Any]:

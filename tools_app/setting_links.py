@@ -38,8 +38,17 @@ def of_source(source_id: int) -> str:
     return _page("admin:knowledge_knowledgesource_overview", source_id)
 
 
-def _page(name: str, pk: Any) -> str:
+def of_sources() -> str:
+    """The list from which sources are synced and handed documents."""
+    return _page("admin:knowledge_knowledgesource_changelist")
+
+
+def of_providers() -> str:
+    return _page("admin:magnet_provider_changelist")
+
+
+def _page(name: str, *args: Any) -> str:
     try:
-        return reverse(name, args=[pk])
+        return reverse(name, args=args)
     except NoReverseMatch:
         return ""

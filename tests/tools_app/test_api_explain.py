@@ -46,8 +46,8 @@ async def test_names_the_stage_the_reason_and_the_setting(api, source) -> None:
 
     assert told["stage"] == "not_cited"
     assert told["reason"].startswith("In the prompt as passage ")
-    assert told["setting"] == "prompt_template"
-    assert told["setting_url"].startswith("/admin/tools_app/ragtool/")
+    assert (told["setting"], told["setting_url"]) == ("language_model", "/admin/magnet/provider/")
+    assert (told["next_setting"], told["next_setting_url"]) == ("", "")
     assert told["document"]["remote_id"] == "pets"
     assert [step["label"] for step in told["funnel"]][:2] == ["in the sources", "weighed"]
 

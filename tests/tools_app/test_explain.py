@@ -15,6 +15,7 @@ from magnet import tracing
 from magnet.callers import SYSTEM, acting_as
 from magnet.database import in_database
 from magnet.errors import NotAllowed
+from magnet.models import Span
 from tests import factories
 from tests.tools_app.explaining import QUESTION, asked, fact, hand_in, index, office, tool_of, why
 from tools_app.models import RagTool
@@ -53,8 +54,19 @@ async def test_what_was_in_the_prompt_and_not_cited_has_a_number(tool) -> None:
 
     assert told.stage == "not_cited"
     assert told.reason.startswith("In the prompt as passage ")
-    assert told.reason.endswith("but not cited: the answer cites [1].")
-    assert told.setting_url == f"/admin/tools_app/ragtool/{tool.pk}/change/#id_prompt_template"
+    assert "but not cited: the answer cites [1]." in told.reason
+
+
+async def test_the_built_in_answerer_reads_no_prompt_so_a_language_model_is_what_helps(tool) -> None:
+    trace_id = await asked()
+    told = await why(trace_id, "Pets")
+    await in_database(lambda: Span.objects.filter(trace=trace_id, kind="chat").update(provider="cloud"))
+    by_a_model = await why(trace_id, "Pets")
+
+    assert told.reason.endswith("reads no prompt: connect a language model.")
+    assert (told.setting, told.setting_url) == ("language_model", "/admin/magnet/provider/")
+    assert by_a_model.reason.endswith("but not cited: the answer cites [1].")
+    assert by_a_model.setting_url == f"/admin/tools_app/ragtool/{tool.pk}/change/#id_prompt_template"
 
 
 async def test_what_nobody_synced_is_said_with_similar_titles(tool) -> None:
@@ -62,6 +74,7 @@ async def test_what_nobody_synced_is_said_with_similar_titles(tool) -> None:
 
     assert (told.stage, told.document) == ("never_synced", None)
     assert "Never synced" in told.reason
+    assert told.setting_url == "/admin/knowledge/knowledgesource/"
     assert [each.title for each in told.documents] == ["Opening hours"]
 
 
@@ -172,6 +185,19 @@ async def test_one_passage_too_many_says_its_rank(tool) -> None:
     assert told.stage in ("passages", "search")
     assert told.setting == "passage_count"
     assert told.setting_url.endswith("#id_passage_count")
+
+
+async def test_what_the_search_cut_is_told_before_the_minimum_score_which_is_named_next(tool) -> None:
+    both = await why(await asked(passage_count=1, minimum_score=0.6), "Pets")
+    only_one = await why(await asked(passage_count=1, minimum_score=0), "Pets")
+    low = await why(await asked(passage_count=3, minimum_score=0.6), "Pets")
+
+    assert (both.stage, both.setting, both.next_setting) == ("search", "passage_count", "minimum_score")
+    assert "the first 1 went on. Changing this alone would not bring it in: its score of 0." in both.reason
+    assert both.reason.endswith("is below the minimum score of 0.60, too.")
+    assert both.next_setting_url.endswith("#id_minimum_score")
+    assert (only_one.stage, only_one.setting, only_one.next_setting) == ("search", "passage_count", "")
+    assert (low.stage, low.next_setting) == ("minimum_score", "")
 
 
 async def test_over_the_token_budget(source, tool) -> None:

@@ -16,8 +16,10 @@ from magnet.errors import InvalidInput, NotFound
 from magnet.ids import uuid7
 from magnet.models import Span, SpanPayload, Trace
 from tests.tools_app.explaining import QUESTION, asked, hand_in, office, tool_of, why
-from tools_app import rag
+from tools_app import next_settings, rag
+from tools_app.explanations import Finding
 from tools_app.models import RagTool
+from tools_app.recorded import Recorded, StageRecord
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("searching")]
 
@@ -106,6 +108,35 @@ async def test_a_stage_that_dropped_it_is_told_with_its_settings(tool) -> None:
     assert "takes 2" in said["passages", 3][1]
     assert "400 tokens" in said["budget", 2][1]
     assert said["something new", 2] == ("", "Left out at the stage “something new”, at rank 2.")
+
+
+@pytest.mark.parametrize(
+    ("stages", "first", "then"),
+    [
+        ([("minimum_score", 3, {"minimum_score": 0.5}), ("passages", 0, {"passage_count": 2})],
+         "minimum_score", "passage_count"),
+        ([("minimum_score", 2, {"minimum_score": 0.5}), ("passages", 0, {"passage_count": 2})], "minimum_score", ""),
+        ([("minimum_score", 9, {"minimum_score": 0.5}), ("rerank", 0, {"rerank_candidates": 8, "rerank_top_n": 2})],
+         "minimum_score", "rerank_candidates"),
+        ([("rerank", 5, {"rerank_candidates": 8, "rerank_top_n": 2}), ("passages", 0, {"passage_count": 2})],
+         "rerank_top_n", "passage_count"),
+        ([("rerank", 5, {"rerank_candidates": 8, "rerank_top_n": 2}), ("passages", 0, {"passage_count": 4})],
+         "rerank_top_n", ""),
+        ([("boosts", 0, None), ("minimum_score", 3, {"minimum_score": 0.5}), ("passages", 0, {"passage_count": 2})],
+         "minimum_score", ""),
+    ],
+)  # fmt: skip
+async def test_the_next_setting_in_the_way_is_named_where_it_is_sure(stages, first, then) -> None:
+    kept = [StageRecord(name, 1, ((7, rank, 0.31),) if rank else (), setting) for name, rank, setting in stages]
+    dropped = next(stage for stage in kept if stage.dropped)
+    (_chunk, rank, score) = dropped.dropped[0]
+
+    named, said = next_settings.after(
+        Finding(dropped.name, "", first), Recorded(Trace(), stages=tuple(kept)), rank=rank, score=score
+    )
+
+    assert named == then
+    assert bool(said) == bool(then)
 
 
 @pytest.mark.parametrize("said", ["", "  ", "\0", "\ud800", "x" * 4_001])

@@ -25,6 +25,11 @@ const STAGES = {
   budget: "Token budget",
   passages: "Number of passages",
 };
+// What a link says where it leads to something else than a setting of the tool.
+const ACTIONS = {
+  language_model: "Connect a language model",
+  never_synced: "See the sources, to sync one or to upload it",
+};
 const WAIT_MS = 200;
 const WRITTEN_AFTER_MS = 1200;
 let typing = 0;
@@ -95,6 +100,7 @@ function url(verb) {
 function show(told) {
   const parts = [heading(told), element("p", { text: told.reason, classes: "mg-strong mg-break", attributes: { "data-why-reason": "" } })];
   if (told.setting_url) parts.push(link(told));
+  if (told.next_setting_url) parts.push(next(told));
   if (told.documents.length) parts.push(choices(told.documents));
   if (told.funnel.length) parts.push(funnel(told.funnel));
   if (told.facts.length) parts.push(facts(told.facts));
@@ -114,9 +120,14 @@ function words(stage) {
   return STAGES[stage] || plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 
-function link({ setting, setting_url: address }) {
-  const text = `Change this: ${setting.replaceAll("_", " ")}`;
+function link({ stage, setting, setting_url: address }) {
+  const text = ACTIONS[setting] || ACTIONS[stage] || `Change this: ${setting.replaceAll("_", " ")}`;
   return element("p", {}, element("a", { text, classes: "mg-link", attributes: { href: address, "data-why-setting": "" } }));
+}
+
+function next({ next_setting: setting, next_setting_url: address }) {
+  const text = `And then this: ${setting.replaceAll("_", " ")}`;
+  return element("p", {}, element("a", { text, classes: "mg-link", attributes: { href: address, "data-why-next": "" } }));
 }
 
 function choices(documents) {
