@@ -45,6 +45,8 @@ class PromptReply:
     cost: Decimal
     trace_id: UUID
     duration_ms: float
+    # No language model is configured: the text is quoted from what was filled in.
+    is_extractive: bool
     # Whether the model was told once what was wrong with its JSON.
     is_repaired: bool = False
 
@@ -97,17 +99,25 @@ async def stream(
 async def model_for(prompt: LoadedPrompt, *, wanted: AIModel | None = None) -> AIModel:
     """The wanted model, else the template's own, else the default.
 
-    Raises NotConfigured where it only quotes and JSON is asked for: that could only fail later and less clearly.
+    Raises NotConfigured where it only quotes and there is nothing to quote: what is no answer must not look like one.
     """
     model = wanted or prompt.ai_model
     if model is None:
         model = await cached(("default_model", "chat"), default_model)
-    if prompt.is_json and not model.can_write:
+    if not model.can_write and (what := _beyond_quoting(prompt)):
         raise NotConfigured(
-            f"The prompt template “{prompt.name}” answers with JSON, which needs a language model; none is configured. "
+            f"The prompt template “{prompt.name}” {what}, which needs a language model; none is configured. "
             "Set OPENAI_API_KEY, or add a provider in the admin under Providers."
         )
     return model
+
+
+def _beyond_quoting(prompt: LoadedPrompt) -> str:
+    """What of it cannot be answered by quoting; empty for a question with a text that may hold the answer."""
+    if prompt.is_json:
+        return "answers with JSON"
+    texts = {variable.name for variable in prompt.variables if variable.type in ("text", "list")}
+    return "" if "question" in texts and len(texts) > 1 else "asks for more than quotations"
 
 
 def default_model() -> AIModel:
@@ -172,6 +182,7 @@ class _Run:
             cost=self._taken.cost,
             trace_id=self.trace.id,
             duration_ms=self._taken.elapsed_ms(),
+            is_extractive=not self.model.can_write,
         )
 
 
@@ -214,5 +225,6 @@ def as_json(reply: PromptReply) -> dict[str, Any]:
         "cost": format(reply.cost.normalize(), "f"),
         "trace_id": str(reply.trace_id),
         "duration_ms": round(reply.duration_ms, 1),
+        "is_extractive": reply.is_extractive,
         "is_repaired": reply.is_repaired,
     }

@@ -89,6 +89,8 @@ class PromptReplyOut(BaseModel):
     cost: str
     trace_id: UUID
     duration_ms: float
+    # Whether the text is quoted from what was filled in, because no language model is configured.
+    is_extractive: bool
     # Whether the model had to be told once what was wrong with its JSON.
     is_repaired: bool
 

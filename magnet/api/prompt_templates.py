@@ -47,7 +47,7 @@ async def run_prompt_template(request: HttpRequest, slug: str, body: PromptRun) 
     await versioned.refuse_draft(PromptTemplate, slug, body.version, scopes="prompt-templates")
     # Before the first event: afterwards it is too late for a status.
     values_for(prompt.variables, body.variables)
-    model = await in_database(_model, body.ai_model)
+    model = await prompt_runs.model_for(prompt, wanted=await in_database(_model, body.ai_model))
     if wants_stream(request):
         return event_stream(events(prompt, body.variables, model=model), instance=request.path)
     return json_response(prompt_runs.as_json(await prompt_runs.run(prompt, body.variables, model=model)))

@@ -202,14 +202,13 @@ async def test_each_template_that_features_ask_answers_or_says_what_it_needs_wit
         loaded = await prompts.load(default.slug)
         texts = {each.name: "The office in Riga opens at nine." for each in loaded.variables if each.type == "text"}
         given = {each.name: each.example for each in loaded.variables} | texts
-        if loaded.is_json:
+        if loaded.is_json or "question" not in texts:
             with pytest.raises(NotConfigured, match="needs a language model"):
                 await prompt_runs.run(loaded, given)
         else:
             reply = await prompt_runs.run(loaded, given)
-            assert (reply.prompt, reply.version) == (default.slug, 1)
-            # It quotes what answers a question.
-            assert reply.text or "question" not in texts
+            assert (reply.prompt, reply.version, reply.is_extractive) == (default.slug, 1, True)
+            assert reply.text
 
 
 async def test_without_a_language_model_texts_are_quoted_and_json_is_refused_in_words(db) -> None:
@@ -223,8 +222,28 @@ async def test_without_a_language_model_texts_are_quoted_and_json_is_refused_in_
     quoted = await run(question="When does it open?", text="It opens at nine. Dogs may come in.")
 
     assert "It opens at nine." in quoted.text
+    assert quoted.is_extractive
     with pytest.raises(NotConfigured, match="needs a language model"):
         await run("mood")
+
+
+@pytest.mark.parametrize("prompt", ["Write to {customer} about {subject}.", "Write a poem.", "Answer {question}"])
+async def test_what_cannot_be_quoted_is_refused_over_the_api_before_anything_is_streamed(api, prompt) -> None:
+    def prepare() -> None:
+        answer_by_quoting()
+        template(prompt=prompt)
+
+    await in_database(prepare)
+    names = [name for name in ("customer", "subject", "question") if f"{{{name}}}" in prompt]
+
+    for accept in ("application/json", "text/event-stream"):
+        refused = await api.post(
+            "/api/prompt-templates/letter/run",
+            json={"variables": dict.fromkeys(names, "Ann")},
+            headers={"Accept": accept},
+        )
+        assert (refused.status_code, refused.json()["code"]) == (503, "not_configured"), refused.text
+        assert "“A letter” asks for more than quotations" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("level", ["none", "metadata", "full"])
@@ -295,7 +314,7 @@ async def test_a_template_is_made_run_whole_and_streamed_over_the_api(api, model
 
     fake_openai.script(Scripted(text="Hello Ann"), Scripted(text="Hello Bob"))
     whole = await api.post("/api/prompt-templates/greeting/run", json={"variables": {"customer": "Ann"}})
-    assert whole.json()["text"] == "Hello Ann"
+    assert (whole.json()["text"], whole.json()["is_extractive"]) == ("Hello Ann", False)
     assert fake_openai.requests[-1].body["messages"][-1]["content"] == "Greet Ann in English."
     streamed = await api.post(
         "/api/prompt-templates/greeting/run",

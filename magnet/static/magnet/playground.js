@@ -192,7 +192,7 @@ function take(parts, name, data) {
 function tell(facts, done) {
   const { input_tokens: input, output_tokens: output } = done.usage;
   const said = [
-    done.model,
+    done.is_extractive ? "quotes (no language model configured)" : done.model,
     `${input.toLocaleString("en")} + ${output.toLocaleString("en")} tokens`,
     Number(done.cost) ? `$${Number(done.cost).toPrecision(2)}` : "$0",
     done.duration_ms < 1000 ? `${Math.round(done.duration_ms)} ms` : `${(done.duration_ms / 1000).toFixed(1)} s`,
