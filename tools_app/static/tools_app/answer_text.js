@@ -1,4 +1,4 @@
-// The text of an answer as elements: paragraphs, lists, bold, code and citations. Text becomes text, never HTML.
+// The text of an answer as elements: paragraphs, lists, tables, bold, code and citations. Text becomes text, never HTML.
 import { element } from "../magnet/requests.js";
 
 // Where a doubtful sentence begins (with its number) and ends: characters that no text has.
@@ -6,6 +6,8 @@ const BEGIN = "\uE000";
 const MIDDLE = "\uE001";
 const END = "\uE002";
 const MARKS = /\uE000\d+\uE001|\uE002/g;
+const ROW = /^(?:\uE000(\d+)\uE001)?\s*\|(.*)\|\s*\uE002?\s*$/;
+const RULE = /^\s*\|(?:\s*:?-+:?\s*\|)+\s*$/;
 const INLINE = /\*\*([^*\n]+)\*\*|`([^`\n]+)`|\[(\d{1,3})\]|\uE000(\d+)\uE001|(\uE002)/g;
 
 // Calls `cite(number)` for the element of a citation; it returns null for a number that stands for no passage.
@@ -16,11 +18,21 @@ export function answerElements(said, cite, sentences = []) {
   const blocks = [];
   let list = null;
   let lines = [];
+  let rows = [];
   const endParagraph = () => {
     if (lines.length) blocks.push(element("p", {}, ...inline(lines.join("\n"), cite, reasons)));
+    if (rows.length) blocks.push(table(rows, cite, reasons));
     lines = [];
+    rows = [];
   };
   for (const line of text.split("\n")) {
+    if (ROW.test(line)) {
+      if (!rows.length) endParagraph();
+      rows.push(line);
+      list = null;
+      continue;
+    }
+    if (rows.length) endParagraph();
     const item = /^\s*(?:([-*•])|\d+[.)])\s+(.*)$/.exec(line);
     if (item) {
       endParagraph();
@@ -46,6 +58,24 @@ export function answerElements(said, cite, sentences = []) {
   }
   endParagraph();
   return blocks;
+}
+
+// Rows above a rule are its header; of a table that was cut there may be none.
+function table(rows, cite, reasons) {
+  const header = rows.length > 1 && RULE.test(rows[1]) ? [rows[0]] : [];
+  const body = rows.slice(header.length).filter((row) => !RULE.test(row));
+  const part = (tag, cell, lines) =>
+    element(tag, {}, ...lines.map((line) => element("tr", {}, ...cells(line).map((text) => element(cell, {}, ...inline(text, cite, reasons))))));
+  const made = element("table", {}, ...(header.length ? [part("thead", "th", header)] : []), part("tbody", "td", body));
+  // A wide one scrolls, by the keyboard as well.
+  return element("div", { classes: "mg-cells", attributes: { tabindex: "0", role: "group", "aria-label": "Table" } }, made);
+}
+
+// A row that is not supported is underlined in each of its cells.
+function cells(line) {
+  const [, doubt, inside] = ROW.exec(line);
+  const texts = inside.split(/(?<!\\)\|/).map((text) => text.trim().replaceAll("\\|", "|"));
+  return doubt === undefined ? texts : texts.map((text) => text && `${BEGIN}${doubt}${MIDDLE}${plain(text)}${END}`);
 }
 
 function inline(text, cite, reasons) {
