@@ -1,4 +1,4 @@
-"""Documents that are uploaded, and what can be done with single documents: push, delete, retry, exclude, include."""
+"""Documents that are uploaded, and what is done with single ones: push, describe, delete, retry, exclude, include."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from knowledge.models.documents import MAX_REMOTE_ID_CHARACTERS, remote_key
 from magnet.callers import current_caller, normalized_groups
 from magnet.cleaning import storable
 from magnet.database import one_transaction
-from magnet.errors import Conflict, InvalidInput
+from magnet.errors import Conflict, InvalidInput, NotFound
 from magnet.models import AuditEntry
 
 MAX_DOCUMENTS_AT_ONCE = 1_000
@@ -98,7 +98,7 @@ def _take_in(source: KnowledgeSource, named: Mapping[str, PushedDocument], *, tr
     rows = source.documents.filter(remote_key__in=named).without_body().order_by("pk")
     # In the order in which a step locks them, too.
     known = {row.remote_key: row for row in rows.select_for_update(of=("self",), no_key=True)}
-    changed = [row for key, row in known.items() if row.version != named[key].version]
+    changed = [row for key, row in known.items() if not _is_the_same(row, named[key])]
     old_files = [row.file.name or "" for row in changed]
     for row in changed:
         _take_over(row, named[row.remote_key])
@@ -120,6 +120,12 @@ def _take_in(source: KnowledgeSource, named: Mapping[str, PushedDocument], *, tr
         AuditEntry.record("uploaded documents to", source, added=len(new), changed=len(changed), by=trigger)
     transaction.on_commit(partial(originals.discard, old_files))
     return Pushed(run, len(new), len(changed), len(known) - len(changed))
+
+
+def _is_the_same(row: Document, pushed: PushedDocument) -> bool:
+    """Whether all of it is there already; the metadata may have been changed since it was uploaded."""
+    same: bool = row.version == pushed.version and row.metadata == storable(dict(pushed.metadata))
+    return same
 
 
 def _keep(body: bytes, document: PushedDocument) -> originals.Original:
@@ -197,6 +203,33 @@ def _take_over(row: Document, pushed: PushedDocument) -> Document:
     else:
         row.file, row.file_hash, row.file_bytes = "", "", 0
     return row
+
+
+@one_transaction
+def change_metadata(document: Document, metadata: Mapping[str, Any]) -> bool:
+    """Give an uploaded document other metadata; filters see it at once, and nothing is read or embedded again.
+
+    Returns whether anything is new. Raises Conflict where the source itself says it, InvalidInput for what no filter
+    could use.
+    """
+    source = document.source
+    if not source.is_pushed:
+        raise Conflict(f"“{source.name}” says itself what metadata its documents have ({source.connector}).")
+    check_metadata(PushedDocument(document.remote_id, metadata=metadata))
+    # As a push does: nobody begins a generation in between with what was there before.
+    KnowledgeSource.objects.hold(source.pk)
+    row = source.documents.without_body().select_for_update(of=("self",), no_key=True).filter(pk=document.pk).first()
+    if row is None:
+        raise NotFound("This document is gone: somebody has deleted it meanwhile.")
+    new = storable(dict(metadata))
+    # As JSON, where 1 is not true.
+    if json.dumps(row.metadata, sort_keys=True) == json.dumps(new, sort_keys=True):
+        return False
+    row.metadata, row.changed_at = new, timezone.now()
+    row.save(update_fields=["metadata", "changed_at"])
+    document_fields.follow([row])
+    AuditEntry.record("changed the metadata of", row, source=source.slug, remote_key=row.remote_key)
+    return True
 
 
 @one_transaction

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from knowledge.admin.metadata_form import form_for
 from knowledge.admin.reading import Mark, Part, part_of, rendered
 from knowledge.metadata_fields import mapping_of, typed
 from knowledge.models import Chunk, Document, IndexedDocument, KnowledgeIndex
@@ -36,6 +37,7 @@ def document_context(request: HttpRequest, document: Document) -> dict[str, Any]
             passage=(passage[0] - part.start, passage[1] - part.start) if passage else None,
         ),
         "metadata": [(key, plain(value)) for key, value in document.metadata.items()],
+        "form": form_for(document.source, stored=document.metadata) if document.source.is_pushed else None,
         "answers": answers_with(document) if request.user.has_perm("magnet.view_trace") else [],
         # A link of a document is a link of somebody else's making.
         "is_web_address": document.url.startswith(("https://", "http://")),

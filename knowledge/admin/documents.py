@@ -18,6 +18,7 @@ from unfold.decorators import display
 from knowledge import disabling, uploads
 from knowledge.admin.document_page import chosen_chunk, document_context
 from knowledge.admin.exploring import holding, served_chunks
+from knowledge.admin.metadata_form import metadata_in
 from knowledge.models import Chunk, Document, IndexedDocument
 from magnet.admin.base import MagnetAdmin, ObjectPage
 from magnet.admin.menu import KNOWLEDGE, MenuEntry
@@ -148,6 +149,7 @@ class DocumentAdmin(MagnetAdmin):
             ObjectPage("retry", self.retry, "change", ("POST",)),
             ObjectPage("exclude", self.exclude_one, "change", ("POST",)),
             ObjectPage("include", self.include_one, "change", ("POST",)),
+            ObjectPage("metadata", self.change_metadata, "change", ("POST",)),
             ObjectPage("chunk", self.switch_chunk, "change", ("POST",)),
             ObjectPage("original", self.original),
         )
@@ -155,7 +157,7 @@ class DocumentAdmin(MagnetAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponseBase:
-        """The text with its chunks, instead of a form: what a source says is not edited here."""
+        """The text with its chunks, instead of a form: only the metadata of uploads is edited here."""
         return self._object_view(ObjectPage("read", self.read))(request, object_id)
 
     def read(self, request: HttpRequest, document: Any) -> HttpResponseBase:
@@ -180,6 +182,14 @@ class DocumentAdmin(MagnetAdmin):
     def include_one(self, request: HttpRequest, document: Any) -> HttpResponseBase:
         uploads.include([document])
         messages.success(request, _("“%(name)s” is included again.") % {"name": document})
+        return HttpResponseRedirect(self.url_of(document))
+
+    def change_metadata(self, request: HttpRequest, document: Any) -> HttpResponseBase:
+        metadata = metadata_in(request.POST, document.source, stored=document.metadata)
+        if uploads.change_metadata(document, metadata):
+            messages.success(request, _("The metadata is changed; filters see it from now on."))
+        else:
+            messages.info(request, _("The metadata is as it was."))
         return HttpResponseRedirect(self.url_of(document))
 
     def switch_chunk(self, request: HttpRequest, document: Any) -> HttpResponseBase:

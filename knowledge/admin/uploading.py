@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from knowledge import uploads
+from knowledge.admin.metadata_form import form_for, metadata_in, of_replaced
 from knowledge.admin.progress import progress_of
 from knowledge.models import Document, IndexedDocument, KnowledgeSource
 from knowledge.readers import supported_extensions
@@ -26,18 +28,18 @@ MEGABYTE = 1024 * 1024
 def upload_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -> HttpResponseBase:
     """The drop zone; by POST it takes one file and answers in JSON."""
     if request.method == "POST":
-        return JsonResponse(take(source, request.FILES.get("file")))
+        return JsonResponse(take(source, request.FILES.get("file"), metadata=metadata_in(request.POST, source)))
     run = source.runs.unfinished().first()
     return page.page(
         request, source, "knowledge/source_upload.html", tab="upload", source=source, run=run,
         progress=progress_of(run) if run else None,
         extensions=supported_extensions(), max_bytes=settings.MAX_UPLOAD_BYTES,
-        max_megabytes=settings.MAX_UPLOAD_BYTES // MEGABYTE,
+        max_megabytes=settings.MAX_UPLOAD_BYTES // MEGABYTE, form=form_for(source),
     )  # fmt: skip
 
 
-def take(source: KnowledgeSource, file: UploadedFile | None) -> dict[str, Any]:
-    """Hand a file to the source under its name; the same name again replaces it."""
+def take(source: KnowledgeSource, file: UploadedFile | None, *, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Hand a file to the source under its name; the same name again replaces it, and without metadata keeps its own."""
     if file is None or not file.name:
         raise InvalidInput(_("No file arrived. Choose one, or drop it here."))
     if (file.size or 0) > settings.MAX_UPLOAD_BYTES:
@@ -46,7 +48,11 @@ def take(source: KnowledgeSource, file: UploadedFile | None) -> dict[str, Any]:
     if not file.size:
         raise InvalidInput(_("“%(name)s” is empty.") % {"name": file.name})
     document = PushedDocument(
-        remote_id=file.name, body=file.read(), filename=file.name, media_type=file.content_type or ""
+        remote_id=file.name,
+        body=file.read(),
+        filename=file.name,
+        media_type=file.content_type or "",
+        metadata=metadata or of_replaced(source, file.name),
     )
     pushed = uploads.push(source, [document], trigger="admin")
     result = "added" if pushed.added else "changed" if pushed.changed else "unchanged"

@@ -36,6 +36,7 @@ zone.addEventListener("drop", (event) => {
   add(event.dataTransfer.files);
 });
 
+// Each file takes along the metadata that stands in the form when it is dropped.
 function add(files) {
   document.querySelector("[data-files-card]").hidden = false;
   for (const file of files) {
@@ -45,7 +46,7 @@ function add(files) {
     const name = element("span", { text: file.name, classes: "mg-clip mg-strong", attributes: { title: file.name } });
     list.append(element("li", {}, name, element("span", { classes: "mg-progress" }, bar), state, reason));
     count.all += 1;
-    waiting.push({ file, bar, state, reason, name });
+    waiting.push({ file, body: new FormData(form), bar, state, reason, name });
   }
   next();
 }
@@ -129,11 +130,10 @@ function refuse(item, sentence) {
 }
 
 // XMLHttpRequest, because fetch does not tell how much has been sent.
-function send({ file, bar, state }) {
+function send({ file, body, bar, state }) {
   if (file.size > maxBytes) return Promise.reject(new Error(`Larger than ${Math.round(maxBytes / 1048576)} MB. Split it.`));
   state.textContent = "Sending";
   state.className = "mg-badge mg-info";
-  const body = new FormData();
   body.append("file", file, file.name);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
