@@ -134,8 +134,12 @@ class _Trial:
 
     def verdict(self) -> tuple[float, bool | None, str]:
         found = self._found_out()
-        # Looked at last, because it takes the passages apart once more.
-        return found if found[1] or not is_quoted(self.claim.text, self.premises) else (1.0, True, "")
+        return (1.0, True, "") if not found[1] and self._is_quoted() else found
+
+    def _is_quoted(self) -> bool:
+        """To look for quotations takes the passages apart once more: only where all words stand in them."""
+        known = frozenset[str]().union(*(premise.whole.words for premise in self.premises))
+        return self.said.words <= known and is_quoted(self.claim.text, self.premises)
 
     def _found_out(self) -> tuple[float, bool | None, str]:
         missing = self.missing()
