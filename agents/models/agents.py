@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import TypeAdapter
 from pydantic import ValidationError as ShapeError
 
-from agents.models.proving import prove_topics
+from agents.models.proving import prompt_faults, prove_topics
 from agents.models.topics import Action, Topic
 from agents.topic_parts import TopicShape, proved
 from magnet.models import AIModel, PromptTemplate
@@ -215,6 +215,8 @@ class AgentVersion(Version, Presentation):
     def clean(self) -> None:
         super().clean()
         faults = {name: said for name in SHAPES if (said := self._fault_in(name))}
+        if "variables" not in faults:
+            faults |= prompt_faults(self, variables=self.declared())
         if faults:
             raise ValidationError(faults)
 

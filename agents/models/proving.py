@@ -17,6 +17,31 @@ from magnet.prompt_parts import Variable, named
 DEEPEST_AGENTS = 3
 
 
+# What an agent fills into each of its prompt templates; that which answers gets the agent's own variables too.
+FILLED = {
+    "routing_prompt": frozenset({"topics", "previous", "conversation", "message"}),
+    "processing_prompt": frozenset({"agent", "instructions", "today", "summary", "message"}),
+    "summary_prompt": frozenset({"summary", "conversation"}),
+}
+
+
+def prompt_faults(version: Any, *, variables: Iterable[Variable]) -> dict[str, str]:
+    """By the setting, which prompt template needs what this agent does not fill in; it would fail in each turn."""
+    own = {variable.name for variable in variables}
+    faults = {}
+    for setting, filled in FILLED.items():
+        template = getattr(version, setting)
+        live = template.live if template is not None else None
+        known = filled | own if setting == "processing_prompt" else filled
+        needed = {variable.name for variable in live.declared() if variable.is_needed} if live else set()
+        if unknown := sorted(needed - known):
+            faults[setting] = (
+                f"The prompt template “{template.name}” needs {named(unknown)}, which the agent does not fill in here. "
+                f"It fills in {named(sorted(known))}. Choose another one."
+            )
+    return faults
+
+
 def prove_topics(topics: Sequence[TopicShape], *, variables: Iterable[Variable], agent: Any) -> None:
     """Raises InvalidInput naming each topic and action that cannot work."""
     faults: dict[str, list[str]] = {}

@@ -7,6 +7,7 @@ from django.db import IntegrityError, connection, transaction
 
 from agents.models import Action, Agent, Topic
 from magnet.errors import InvalidInput
+from magnet.models import PromptTemplate
 from tests.agents.acting import ASK, HOURS, ORDERS, action, make_agent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,3 +90,22 @@ def test_agents_that_call_each_other_in_a_circle_or_too_deep_are_refused(office)
         one.edit({"topics": [{**HOURS, "actions": [action("agent", "two")]}]})
     with pytest.raises(InvalidInput, match="3 deep"):
         make_agent({**HOURS, "actions": [action("agent", "three")]}, slug="four")
+
+
+@pytest.mark.parametrize("setting", ["routing_prompt", "processing_prompt", "summary_prompt"])
+def test_a_prompt_template_that_needs_what_an_agent_does_not_fill_in_is_refused(office, setting):
+    agent = make_agent(HOURS)
+    template = PromptTemplate.objects.create_live(slug="own", name="Own", settings={"prompt": "{message} {passages}"})
+
+    with pytest.raises(InvalidInput, match="does not fill in") as refused:
+        agent.edit({setting: template})
+
+    assert list(refused.value.extra["errors"]) == [setting]
+
+
+def test_the_prompt_template_that_answers_may_need_the_variables_of_the_agent(office):
+    template = PromptTemplate.objects.create_live(slug="own", name="Own", settings={"prompt": "{message} {customer}"})
+
+    draft = make_agent(HOURS).edit({"processing_prompt": template, "variables": [{"name": "customer"}]})
+
+    assert draft.processing_prompt == template
