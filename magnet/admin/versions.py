@@ -108,6 +108,8 @@ class VersionedAdmin(MagnetAdmin):
         field: forms.Field = self.formfield_for_dbfield(column, request)
         if isinstance(field, forms.ModelChoiceField):
             field.empty_label = gettext_lazy("The default")  # type: ignore[assignment]  # said when it is shown
+            # The column speaks of an empty value, and marks slugs for those who read the API; the form has a choice.
+            field.help_text = str(field.help_text).replace("Empty:", _("The default:")).replace("`", "")
         return field
 
     def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:

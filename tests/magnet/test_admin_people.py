@@ -334,3 +334,12 @@ def test_nobody_locks_themselves_out_of_the_admin(owner):
 
     me.refresh_from_db()
     assert (me.name, me.is_staff) == ("Me", True)
+
+
+def test_the_page_of_a_person_writes_the_address_as_it_is(owner):
+    person = User.objects.create_user(email="ilze@example.com")
+
+    page = owner.get(reverse("admin:magnet_user_change", args=[person.pk])).content.decode()
+
+    assert "ilze@example.com" in page
+    assert "Ilze@example.com" not in page

@@ -53,6 +53,8 @@ def test_a_name_and_a_source_are_enough(owner, source):
     page = owner.get(url(tool)).content.decode()
     assert "/api/rag-tools/staff-help/answer" in page
     assert "No language model configured: these are quotes." in page
+    assert "The default: the prompt template rag-answer." in page
+    assert "Empty: the model" not in page
 
 
 def test_what_is_missing_is_said(owner, source):
