@@ -13,8 +13,9 @@ from magnet.default_prompts import CHECK_CITATION
 from magnet.errors import ProviderAnswerInvalid
 from magnet.models import AIModel
 from magnet.tracing import current_trace
+from tools_app.premises import Citable
 from tools_app.prompting import between_delimiters
-from tools_app.support import Citable, Sentence
+from tools_app.support import Sentence
 
 SUPPORTED, UNSUPPORTED = 1.0, 0.0
 MOST_REASON_CHARACTERS = 300

@@ -65,12 +65,6 @@ def metadata_in(sent: QueryDict, source: KnowledgeSource, *, stored: Mapping[str
     return _metadata_of((MetadataRow(**row) for row in form.cleaned_data[ROWS]), types=types, stored=stored or {})
 
 
-def of_replaced(source: KnowledgeSource, remote_id: str) -> dict[str, Any]:
-    """What is stored of a document that is uploaded again; {} for a new one."""
-    stored = source.documents.named(remote_id).values_list("metadata", flat=True).first()
-    return dict(stored or {})
-
-
 def types_in(source: KnowledgeSource) -> dict[str, Sequence[FieldType]]:
     """The types of the fields that documents of this source have: those that are mapped, else those they carry."""
     carried = {field.name: field.types for field in suggested_for(source.pk)}

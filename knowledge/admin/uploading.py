@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from knowledge import uploads
-from knowledge.admin.metadata_form import form_for, metadata_in, of_replaced
+from knowledge.admin.metadata_form import form_for, metadata_in
 from knowledge.admin.progress import progress_of
 from knowledge.models import Document, IndexedDocument, KnowledgeSource
 from knowledge.readers import supported_extensions
@@ -39,7 +39,10 @@ def upload_page(page: KnowledgeSourceAdmin, request: HttpRequest, source: Any) -
 
 
 def take(source: KnowledgeSource, file: UploadedFile | None, *, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Hand a file to the source under its name; the same name again replaces it, and without metadata keeps its own."""
+    """Hand a file to the source under its name.
+
+    The same name again replaces it: who may find it stays as it was, and so does its metadata where none is given.
+    """
     if file is None or not file.name:
         raise InvalidInput(_("No file arrived. Choose one, or drop it here."))
     if (file.size or 0) > settings.MAX_UPLOAD_BYTES:
@@ -47,12 +50,15 @@ def take(source: KnowledgeSource, file: UploadedFile | None, *, metadata: Mappin
         raise TooLarge(_("“%(name)s” is larger than %(limit)d MB. Split it.") % {"name": file.name, "limit": limit})
     if not file.size:
         raise InvalidInput(_("“%(name)s” is empty.") % {"name": file.name})
+    replaced = source.documents.named(file.name).first()
+    kept_groups = replaced.groups if replaced else None
     document = PushedDocument(
         remote_id=file.name,
         body=file.read(),
         filename=file.name,
         media_type=file.content_type or "",
-        metadata=metadata or of_replaced(source, file.name),
+        metadata=metadata or (replaced.metadata if replaced else {}),
+        groups=None if kept_groups is None else tuple(kept_groups),
     )
     pushed = uploads.push(source, [document], trigger="admin")
     result = "added" if pushed.added else "changed" if pushed.changed else "unchanged"

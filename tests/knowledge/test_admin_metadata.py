@@ -77,6 +77,18 @@ def test_a_replaced_file_keeps_its_metadata_unless_other_is_given(owner, manuals
     assert Document.objects.get().metadata == {"product": "P 300"}
 
 
+def test_a_replaced_file_is_found_by_those_who_found_it_before(owner, manuals):
+    pushed = uploads.push(manuals, [PushedDocument("pump.md", text="# Pump", groups=("mechanics",))])
+    sync.run_to_end(pushed.run)
+
+    upload(owner, manuals)
+    index(manuals)
+
+    document = Document.objects.get(remote_id="pump.md")
+    assert "Oil it." in document.text
+    assert document.groups == ["mechanics"]
+
+
 def test_changed_metadata_is_in_every_generation_and_nothing_is_embedded(owner, manuals):
     push(manuals, metadata={"year": 2020, "draft": True, "signed": "2024-05-31"})
     manuals.metadata_fields = [{"name": "built", "from": "year", "type": "number"}]
