@@ -47,9 +47,11 @@ def test_workers_that_start_together_leave_one_clock():
 
     schedules = Schedule.objects.order_by("minutes", "func").values_list("func", "minutes", "repeats")
     assert list(schedules) == [
+        ("conversations.jobs.tick", 1, -1),
         ("knowledge.jobs.tick", 1, -1),
         ("magnet.alerts.send_due", 1, -1),
         ("tools_app.jobs.analyse_answers", 1, -1),
+        ("conversations.jobs.sweep", 1440, -1),
         ("knowledge.jobs.sweep", 1440, -1),
     ]
 
