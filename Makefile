@@ -4,8 +4,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 PACKAGES := magnet knowledge tools_app agents conversations tests
-# How many processes share the tests: one more than the usual cores, because some tests wait for processes of their own.
-JOBS ?= 3
+# How many processes share the tests; on two cores a third gains nothing.
+JOBS ?= 2
 # How often a test that fails is run again; one that then passes is listed as RERUN.
 RERUNS ?= 0
 
