@@ -16,6 +16,7 @@ from tools_app.citations import without_markers
 from tools_app.loading import LoadedTool
 from tools_app.models.answer_prompts import VARIABLES
 
+MAX_QUESTION_CHARACTERS = 20_000
 # The longest answer where nobody set one, and what instructions and delimiters take.
 ANSWER_TOKENS, FRAME_TOKENS = 1_000, 600
 LEAST_TOKENS = 50

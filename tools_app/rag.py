@@ -22,7 +22,7 @@ from tools_app import citations, retrieving, support, support_by_model
 from tools_app.answers import Answer, CitedPassage, as_json, marked, numbered, passage_as_json
 from tools_app.loading import LoadedTool, is_extractive, load
 from tools_app.models import RagToolVersion
-from tools_app.prompting import NOTHING_GIVEN, Given, fitting, refuse_unfit, request_for, room
+from tools_app.prompting import MAX_QUESTION_CHARACTERS, NOTHING_GIVEN, Given, fitting, refuse_unfit, request_for, room
 from tools_app.stages import Retrieved
 from tools_app.support import Sentence
 
@@ -39,7 +39,6 @@ __all__ = [
     "stream",
 ]
 
-MAX_QUESTION_CHARACTERS = 20_000
 # A longer answer is checked in a thread, so that the others go on meanwhile.
 INLINE_CHARACTERS = 3_000
 # What a model may take to check the citations of an answer that somebody waits for.

@@ -11,10 +11,9 @@ from magnet.api.schemas import Changes, Given, Name, PositiveInt, Slug, Tags, Te
 from magnet.callers import bind_caller, current_caller
 from magnet.providers.base import ChatMessage
 from magnet.web.auth import groups_of
+from tools_app.prompting import MAX_QUESTION_CHARACTERS
 from tools_app.prompting import Given as Asking
 from tools_app.retrieval_parts import Boosts, FilterFields, SourceBoost
-
-MAX_QUESTION_CHARACTERS = 20_000
 
 SearchMode = Literal["hybrid", "meaning", "words"]
 Sources = Annotated[list[Slug], Field(min_length=1, max_length=100)]

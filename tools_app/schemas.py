@@ -9,10 +9,9 @@ from pydantic import BaseModel, Field
 
 from magnet.api.schemas import Name, PositiveInt, SentenceOut, Slug, Text, UsageOut
 from tools_app.models.answer_checks import LanguageText
+from tools_app.prompting import MAX_QUESTION_CHARACTERS
 from tools_app.prompting import Given as Asking
 from tools_app.retrieval_schemas import AskedWith, RetrievalChanges, RetrievalSettingsOut, Sources
-
-MAX_QUESTION_CHARACTERS = 20_000
 
 # Counted and measured by the version itself.
 SampleQuestions = Annotated[list[Text], Field(max_length=1_000)]
